@@ -31,7 +31,7 @@ var thirdParty = map[string][]string{
 	"rls":               {"github.com/jackc/pgx/v5"},
 	"rls/tenant":        {"github.com/jackc/pgx/v5"},
 	"rls/migrate":       {"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
-	"ledger/pgledger":   {"github.com/jackc/pgx/v5"},
+	"ledger/pgledger":   {"github.com/jackc/pgx/v5", "golang.org/x/mod/sumdb/tlog"},
 	"ledger/sign":       {"github.com/cloudflare/circl/sign/mldsa/mldsa65", "golang.org/x/mod/sumdb/note"},
 	"ledger/verify":     {"golang.org/x/mod/sumdb"},
 	"authn/pgauthn":     {"github.com/jackc/pgx/v5"},

@@ -1,0 +1,73 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pioneerdesk/tomkit/internal/cli"
+)
+
+type grammar struct {
+	Version kong.VersionFlag
+	Work    work `cmd:"" help:"Do the work."`
+}
+
+type work struct {
+	Fail string `help:"How to fail." enum:"no,plain,usage,three" default:"no"`
+}
+
+func (w *work) Run(ctx context.Context, greeting string) error {
+	switch w.Fail {
+	case "plain":
+		return errors.New("broken")
+	case "usage":
+		return cli.UsageError("no such file")
+	case "three":
+		return &cli.ExitError{Code: 3, Err: errors.New("third")}
+	}
+	if ctx.Err() != nil || greeting != "hello" {
+		return errors.New("context or binding lost")
+	}
+	return nil
+}
+
+func TestExitCodes(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		err  string
+	}{
+		"success":                     {[]string{"work"}, cli.OK, ""},
+		"a failure is 1":              {[]string{"work", "--fail=plain"}, cli.Failure, "prog: broken\n"},
+		"unusable input is 2":         {[]string{"work", "--fail=usage"}, cli.Usage, "prog: no such file\n"},
+		"a program's own code":        {[]string{"work", "--fail=three"}, 3, "prog: third\n"},
+		"an unknown flag is 2":        {[]string{"work", "--nope"}, cli.Usage, "prog: unknown flag --nope\nprog: see prog --help\n"},
+		"a missing command is 2":      {nil, cli.Usage, "prog: expected \"work\"\nprog: see prog --help\n"},
+		"help is success":             {[]string{"--help"}, cli.OK, ""},
+		"the version is success":      {[]string{"--version"}, cli.OK, ""},
+		"a value outside the enum: 2": {[]string{"work", "--fail=x"}, cli.Usage, "prog: --fail must be one of \"no\",\"plain\",\"usage\",\"three\" but got \"x\"\nprog: see prog --help\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			p := cli.Program{Name: "prog", Summary: "A program.", Help: "What to know.", Grammar: &grammar{}, Stdout: &stdout, Stderr: &stderr}
+			require.Equal(t, c.code, p.Run(t.Context(), c.args, "hello"))
+			require.Equal(t, c.err, stderr.String())
+		})
+	}
+}
+
+func TestHelpAndVersionGoToStdout(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	p := cli.Program{Name: "prog", Summary: "A program.", Help: "What to know.", Grammar: &grammar{}, Stdout: &stdout, Stderr: &stderr}
+	require.Zero(t, p.Run(t.Context(), []string{"--help"}, "hello"))
+	require.Contains(t, stdout.String(), "What to know.")
+	stdout.Reset()
+	require.Zero(t, p.Run(t.Context(), []string{"--version"}, "hello"))
+	require.Contains(t, stdout.String(), "go1.")
+	require.Empty(t, stderr.String())
+}
