@@ -1,0 +1,115 @@
+// Command tomkit-server serves the controls of tomkit over HTTPS. With nothing configured it starts a private PostgreSQL and presents a
+// throw-away certificate; see --help.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/pioneerdesk/tomkit/internal/cli"
+	"github.com/pioneerdesk/tomkit/internal/server"
+)
+
+const help = `With nothing configured it is a development server: it starts a private PostgreSQL from the programs installed on this machine, keeps its data and keys in --data (or forgets them), and presents a certificate of a throw-away authority.
+
+With TOMKIT_ENV=production it refuses all of that and needs the connection strings of its four logins, which tomkit roles makes, and a certificate. Connection strings hold passwords, so they are read from the environment only:
+
+  TOMKIT_DATABASE_URL, TOMKIT_DATABASE_MSP_URL, TOMKIT_DATABASE_SYSTEM_URL, TOMKIT_DATABASE_MIGRATOR_URL
+  TOMKIT_DATABASE_SUPERUSER_URL (development: the server makes the logins itself)
+
+It stops on SIGINT and SIGTERM after finishing the requests under way. Exit codes: 0 stopped in order, 1 failed, 2 not usable as configured.`
+
+type grammar struct {
+	Listen   string           `help:"Address to listen on; port 0 chooses a free one." env:"TOMKIT_LISTEN" default:"localhost:8443"`
+	Host     string           `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
+	Operator string           `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host." env:"TOMKIT_OPERATOR"`
+	Data     string           `help:"Directory for the private PostgreSQL and the development keys. Default: a temporary one." env:"TOMKIT_DATA" type:"path"`
+	TLSCert  string           `name:"tls-cert" help:"Certificate chain, PEM." env:"TOMKIT_TLS_CERT" type:"existingfile"`
+	TLSKey   string           `name:"tls-key" help:"Private key, PEM." env:"TOMKIT_TLS_KEY" type:"existingfile"`
+	CA       string           `name:"write-ca" help:"Write the throw-away authority's certificate to this file, for clients to trust." type:"path"`
+	LogLevel slog.Level       `help:"debug, info, warn or error." env:"TOMKIT_LOG_LEVEL" default:"info"`
+	LogJSON  bool             `name:"log-json" help:"Log JSON lines." env:"TOMKIT_LOG_JSON"`
+	Version  kong.VersionFlag `help:"Print the version."`
+
+	stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	program := cli.Program{
+		Name: "tomkit-server", Summary: "Reference server of tomkit.", Help: help,
+		Grammar: &grammar{stderr: stderr}, Stdout: stdout, Stderr: stderr,
+	}
+	return program.Run(ctx, args, &output{stdout})
+}
+
+// output is where the address is announced.
+type output struct{ io.Writer }
+
+// Run serves until ctx ends.
+func (g *grammar) Run(ctx context.Context, out *output) error {
+	cfg, err := g.config()
+	if err != nil {
+		return err
+	}
+	s, err := server.Open(ctx, cfg)
+	if err != nil {
+		return refused(err)
+	}
+	defer s.Close(context.WithoutCancel(ctx))
+	if err := s.Listen(ctx); err != nil {
+		return err
+	}
+	if g.CA != "" && s.Authority != nil {
+		if err := os.WriteFile(g.CA, s.Authority.CertificatePEM, 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "tomkit-server %s listens on %s\n", cli.Version(), s.URL())
+	return s.Run(ctx)
+}
+
+func (g *grammar) config() (server.Config, error) {
+	options := &slog.HandlerOptions{Level: g.LogLevel}
+	var handler slog.Handler = slog.NewTextHandler(g.stderr, options)
+	if g.LogJSON {
+		handler = slog.NewJSONHandler(g.stderr, options)
+	}
+	cfg := server.FromEnvironment(os.Getenv)
+	cfg.Listen, cfg.Host, cfg.Operator, cfg.DataDir = g.Listen, g.Host, g.Operator, g.Data
+	cfg.Log = slog.New(handler)
+	cfg.Now = time.Now
+	switch {
+	case g.TLSCert != "" && g.TLSKey != "":
+		pair, err := tls.LoadX509KeyPair(g.TLSCert, g.TLSKey)
+		if err != nil {
+			return cfg, cli.UsageError("certificate and key: %w", err)
+		}
+		cfg.TLS = &pair
+	case g.TLSCert != g.TLSKey:
+		return cfg, cli.UsageError("--tls-cert and --tls-key are given together")
+	}
+	return cfg, nil
+}
+
+// refused gives configuration errors the exit code of a usage error.
+func refused(err error) error {
+	if server.IsConfiguration(err) {
+		return &cli.ExitError{Code: cli.Usage, Err: err}
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/pioneerdesk/tomkit/abac"
+	"github.com/pioneerdesk/tomkit/authn/totp"
+	"github.com/pioneerdesk/tomkit/internal/cli"
+	"github.com/pioneerdesk/tomkit/internal/server"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
+)
+
+type adminCmd struct {
+	Data      string       `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA" type:"path"`
+	Operator  string       `help:"Operator's domain, in the origins of the ledger's checkpoints." env:"TOMKIT_OPERATOR" default:"localhost"`
+	Bootstrap bootstrapCmd `cmd:"" help:"Make the operator and the first superadmin. Works once."`
+	MSP       mspCmd       `cmd:"" name:"msp" help:"Make a managed service provider."`
+	Tenant    tenantCmd    `cmd:"" help:"Make a tenant under a provider, with its administrator."`
+}
+
+// open brings up what the commands work on, without serving.
+func (a *adminCmd) open(ctx context.Context) (*server.Server, error) {
+	cfg := server.FromEnvironment(os.Getenv)
+	cfg.DataDir, cfg.Operator = a.Data, a.Operator
+	if cfg.DataDir == "" && cfg.AppURL == "" {
+		return nil, cli.UsageError("neither --data nor a database is given: what is made would be gone at once")
+	}
+	s, err := server.Open(ctx, cfg)
+	if server.IsConfiguration(err) {
+		return nil, &cli.ExitError{Code: cli.Usage, Err: err}
+	}
+	return s, err
+}
+
+type bootstrapCmd struct {
+	Slug  string `help:"Short name of the operator's own tenant." required:""`
+	Name  string `help:"The operator's name." required:""`
+	Email string `help:"The superadmin's e-mail address." required:""`
+}
+
+// Run makes operator and superadmin.
+func (b *bootstrapCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
+	password, err := c.newPassword()
+	if err != nil {
+		return err
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close(context.WithoutCancel(ctx))
+	id, secret, err := s.Bootstrap(ctx, tenant.New{Slug: b.Slug, Name: b.Name}, server.Person{Email: b.Email, Name: b.Email, Password: password})
+	if errors.Is(err, server.ErrBootstrapped) {
+		return &cli.ExitError{Code: cli.Usage, Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "operator %s\n", id)
+	return c.authenticator(b.Email, secret)
+}
+
+type mspCmd struct {
+	Slug string `help:"Short name." required:""`
+	Name string `help:"Name." required:""`
+}
+
+// Run makes a provider.
+func (m *mspCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close(context.WithoutCancel(ctx))
+	id, err := s.CreateMSP(ctx, tenant.New{Slug: m.Slug, Name: m.Name})
+	if err != nil {
+		return input(err)
+	}
+	fmt.Fprintf(c.out, "msp %s\n", id)
+	return nil
+}
+
+type tenantCmd struct {
+	MSP   string `name:"msp" help:"Short name of the provider." required:""`
+	Slug  string `help:"Short name, with which its people sign in." required:""`
+	Name  string `help:"Name." required:""`
+	Email string `help:"E-mail address of its first administrator." required:""`
+}
+
+// Run makes a tenant and its administrator.
+func (t *tenantCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
+	password, err := c.newPassword()
+	if err != nil {
+		return err
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close(context.WithoutCancel(ctx))
+	msp, err := s.FindMSP(ctx, t.MSP)
+	if err != nil {
+		return input(err)
+	}
+	id, err := s.CreateTenant(ctx, msp, tenant.New{Slug: t.Slug, Name: t.Name})
+	if err != nil {
+		return input(err)
+	}
+	_, secret, err := s.AddPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "tenant %s\n", id)
+	return c.authenticator(t.Email, secret)
+}
+
+// input gives errors about what was typed the exit code of a usage error.
+func input(err error) error {
+	for _, known := range []error{tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown} {
+		if errors.Is(err, known) {
+			return &cli.ExitError{Code: cli.Usage, Err: err}
+		}
+	}
+	return err
+}
+
+// newPassword reads a password from the terminal, twice, or the first line of standard input. It is never an argument, where other users
+// of the machine could see it.
+func (c *console) newPassword() (string, error) {
+	if !term.IsTerminal(int(c.in.Fd())) {
+		line, err := bufio.NewReader(c.in).ReadString('\n')
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			return "", cli.UsageError("no password on standard input: %w", err)
+		}
+		return line, nil
+	}
+	ask := func(prompt string) (string, error) {
+		fmt.Fprint(c.err, prompt)
+		text, err := term.ReadPassword(int(c.in.Fd()))
+		fmt.Fprintln(c.err)
+		return string(text), err
+	}
+	first, err := ask("password: ")
+	if err != nil {
+		return "", err
+	}
+	second, err := ask("again: ")
+	if err != nil {
+		return "", err
+	}
+	if first == "" || first != second {
+		return "", cli.UsageError("the passwords differ or are empty")
+	}
+	return first, nil
+}
+
+// authenticator shows the TOTP secret once.
+func (c *console) authenticator(email string, secret []byte) error {
+	app, err := totp.New(totp.Config{})
+	if err != nil {
+		return err
+	}
+	uri, err := app.URI("tomkit", email, secret)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "authenticator app, shown once: %s\n", uri)
+	return nil
+}

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pioneerdesk/tomkit/internal/pglocal"
+	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/vault"
+)
+
+// Config is what a server needs to know. The zero value of each field has the meaning its comment gives.
+type Config struct {
+	// Listen is the address to listen on. Empty means "localhost:8443"; port 0 chooses a free one.
+	Listen string
+	// Host is the name under which clients reach the server: the token issuer, the certificate's name. Empty means "localhost".
+	Host string
+	// TLS is the server's certificate. Nil means one of a throw-away authority, which is refused in production.
+	TLS *tls.Certificate
+
+	// AppURL, MSPURL, SystemURL and MigratorURL are the connection strings of the four logins. All or none are given.
+	AppURL, MSPURL, SystemURL, MigratorURL string
+	// SuperuserURL lets the server create the logins itself. For development: refused in production.
+	SuperuserURL string
+	// DataDir holds the private PostgreSQL, when no connection string is given, and the development keys. Empty means a
+	// temporary directory that is removed at the end. Refused in production without connection strings.
+	DataDir string
+
+	// Operator is the domain in the ledger's origins. Empty means Host.
+	Operator string
+	// Production refuses everything that is for development only. It is set by TOMKIT_ENV=production.
+	Production bool
+	// CheckpointEvery is the interval of ledger checkpoints. Zero means 1s.
+	CheckpointEvery time.Duration
+
+	// Log receives what happens. Nil discards it.
+	Log *slog.Logger
+	// Database receives the private PostgreSQL's own log. Nil discards it.
+	Database io.Writer
+	// Now reports the current time. Nil means time.Now.
+	Now func() time.Time
+}
+
+// ErrConfig says that the configuration cannot be used. What is wrong follows in the text.
+var ErrConfig = errors.New("server: configuration")
+
+func (c Config) resolve() (Config, error) {
+	if c.Listen == "" {
+		c.Listen = "localhost:8443"
+	}
+	if c.Host == "" {
+		c.Host = "localhost"
+	}
+	if c.Operator == "" {
+		c.Operator = c.Host
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Database == nil {
+		c.Database = io.Discard
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	given := 0
+	for _, u := range []string{c.AppURL, c.MSPURL, c.SystemURL, c.MigratorURL} {
+		if u != "" {
+			given++
+		}
+	}
+	switch {
+	case given != 0 && given != 4:
+		return c, fmt.Errorf("%w: TOMKIT_DATABASE_URL, _MSP_URL, _SYSTEM_URL and _MIGRATOR_URL are given together or not at all", ErrConfig)
+	case given == 4 && c.SuperuserURL != "":
+		return c, fmt.Errorf("%w: TOMKIT_DATABASE_SUPERUSER_URL beside the logins' own connection strings", ErrConfig)
+	case c.Production && given == 0:
+		return c, fmt.Errorf("%w: production needs the connection strings of the four logins; see tomkit roles", ErrConfig)
+	case c.Production && c.TLS == nil:
+		return c, fmt.Errorf("%w: production needs a certificate (TOMKIT_TLS_CERT, TOMKIT_TLS_KEY)", ErrConfig)
+	case c.CheckpointEvery < 0:
+		return c, fmt.Errorf("%w: the checkpoint interval is negative", ErrConfig)
+	}
+	for _, u := range []string{c.AppURL, c.MSPURL, c.SystemURL, c.MigratorURL, c.SuperuserURL} {
+		if _, err := url.Parse(u); err != nil && strings.Contains(u, "://") {
+			return c, fmt.Errorf("%w: a database URL is malformed", ErrConfig) // the URL holds a password: not repeated
+		}
+	}
+	if c.DataDir != "" {
+		abs, err := filepath.Abs(c.DataDir)
+		if err != nil {
+			return c, fmt.Errorf("%w: data directory: %w", ErrConfig, err)
+		}
+		c.DataDir = abs
+	}
+	return c, nil
+}
+
+// FromEnvironment reads what must not stand on a command line: connection strings, which hold passwords, and whether this is
+// production.
+func FromEnvironment(getenv func(string) string) Config {
+	return Config{
+		AppURL: getenv("TOMKIT_DATABASE_URL"), MSPURL: getenv("TOMKIT_DATABASE_MSP_URL"), SystemURL: getenv("TOMKIT_DATABASE_SYSTEM_URL"),
+		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
+		Production: getenv("TOMKIT_ENV") == "production",
+	}
+}
+
+// IsConfiguration reports whether err says that the server cannot start as it is configured or on this machine, rather than that
+// something failed.
+func IsConfiguration(err error) bool {
+	var missing *pglocal.NotInstalledError
+	return errors.Is(err, ErrConfig) || errors.Is(err, rls.ErrUnsafeLogin) || errors.Is(err, vault.ErrProduction) ||
+		errors.Is(err, vault.ErrPermissions) || errors.As(err, &missing)
+}
