@@ -33,7 +33,7 @@ var faults = []fault{
 	{fleet.ErrEnrolled, http.StatusConflict, "already_enrolled", "This machine is enrolled already. Remove the device first."},
 	{fleet.ErrUnknown, http.StatusNotFound, "unknown_device", "There is no such device."},
 	{heartbeat.ErrInvalid, http.StatusUnprocessableEntity, "invalid", "The document is not valid."},
-	{heartbeat.ErrUnknownDevice, http.StatusGone, "unknown_device", "The device was removed."},
+	{heartbeat.ErrUnknownDevice, http.StatusUnauthorized, "unknown_device", "The device was removed. Enrol it again."},
 	{heartbeat.ErrOverloaded, http.StatusServiceUnavailable, "overloaded", "The server is busy. Try again."},
 	{heartbeat.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "The database did not confirm. Send it again."},
 	{ledger.ErrOverloaded, http.StatusServiceUnavailable, "overloaded", "The server is busy. Try again."},

@@ -42,8 +42,6 @@ CREATE TABLE tomkit.enrol_tokens (
 );
 SELECT tomkit.protect('tomkit.enrol_tokens', '{SELECT,INSERT,UPDATE}');
 
--- Heartbeats belong to enrolled devices only.
+-- Heartbeats belong to enrolled devices only; their history hangs on them.
 ALTER TABLE tomkit.heartbeats
 	ADD CONSTRAINT heartbeats_device FOREIGN KEY (tenant_id, device_id) REFERENCES tomkit.devices (tenant_id, id) ON DELETE CASCADE;
-ALTER TABLE tomkit.heartbeat_history
-	ADD CONSTRAINT heartbeat_history_device FOREIGN KEY (tenant_id, device_id) REFERENCES tomkit.devices (tenant_id, id) ON DELETE CASCADE;
