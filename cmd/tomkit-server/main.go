@@ -33,6 +33,7 @@ type grammar struct {
 	Host     string           `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
 	Operator string           `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host." env:"TOMKIT_OPERATOR"`
 	Data     string           `help:"Directory for the private PostgreSQL and the development keys. Default: a temporary one." env:"TOMKIT_DATA" type:"path"`
+	Metrics  string           `name:"metrics-listen" help:"Address that serves Prometheus metrics in plain HTTP, for a private network." env:"TOMKIT_METRICS_LISTEN" placeholder:"HOST:PORT"`
 	TLSCert  string           `name:"tls-cert" help:"Certificate chain, PEM." env:"TOMKIT_TLS_CERT" type:"existingfile"`
 	TLSKey   string           `name:"tls-key" help:"Private key, PEM." env:"TOMKIT_TLS_KEY" type:"existingfile"`
 	CA       string           `name:"write-ca" help:"Write the throw-away authority's certificate to this file, for clients to trust." type:"path"`
@@ -90,7 +91,7 @@ func (g *grammar) config() (server.Config, error) {
 		handler = slog.NewJSONHandler(g.stderr, options)
 	}
 	cfg := server.FromEnvironment(os.Getenv)
-	cfg.Listen, cfg.Host, cfg.Operator, cfg.DataDir = g.Listen, g.Host, g.Operator, g.Data
+	cfg.Listen, cfg.Host, cfg.Operator, cfg.DataDir, cfg.MetricsListen = g.Listen, g.Host, g.Operator, g.Data, g.Metrics
 	cfg.Log = slog.New(handler)
 	cfg.Now = time.Now
 	switch {

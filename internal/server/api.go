@@ -27,26 +27,27 @@ import (
 
 // api holds what the endpoints need.
 type api struct {
-	db     *rls.DB
-	flow   *authn.Flow
-	people *pgauthn.Store
-	guard  *session.Guard
-	sets   *abac.Cache
-	fleet  *fleet.Store
-	beats  heartbeat.Acceptor
-	ledger *pgledger.Log
-	log    *slog.Logger
-	now    func() time.Time
-	huma   huma.API
+	db      *rls.DB
+	flow    *authn.Flow
+	people  *pgauthn.Store
+	guard   *session.Guard
+	sets    *abac.Cache
+	fleet   *fleet.Store
+	beats   heartbeat.Acceptor
+	ledger  *pgledger.Log
+	metrics *metrics
+	log     *slog.Logger
+	now     func() time.Time
+	huma    huma.API
 }
 
 // handler builds the whole HTTP surface: the guarded routes, the probes and what stands in front of them.
-func (a *api) handler(universe *abac.Universe, hsts bool, parts map[string]func(context.Context) error) (http.Handler, error) {
+func (a *api) handler(universe *abac.Universe, hsts bool, parts map[string]func(context.Context) error) (http.Handler, []httpabac.Route, error) {
 	guard, err := httpabac.New(httpabac.Config{
 		Universe: universe, Record: a.decision, RequestID: requestID, ProblemBase: problemType, Now: a.now,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mux := httpabac.NewMux(guard)
 	config := huma.DefaultConfig("tomkit", cli.Version())
@@ -72,13 +73,13 @@ func (a *api) handler(universe *abac.Universe, hsts bool, parts map[string]func(
 		writeProblem(w, r, newProblem(http.StatusForbidden, "cross_origin", "The request comes from another origin."))
 	}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var h http.Handler = mux
-	for _, wrap := range []func(http.Handler) http.Handler{worded, a.authenticated, sameOrigin, addressed, limited, hardened(hsts), recovered(a.log), identified} {
+	for _, wrap := range []func(http.Handler) http.Handler{a.metrics.measured, worded, a.authenticated, sameOrigin, addressed, limited, hardened(hsts), recovered(a.log), identified} {
 		h = wrap(h) // the last one stands in front
 	}
-	return h, nil
+	return h, mux.Routes(), nil
 }
 
 // protected registers an operation for holders of permission.
@@ -167,6 +168,9 @@ func (a *api) decision(ctx context.Context, rec httpabac.Record) error {
 	}
 	if rec.Subject != nil {
 		attrs = append(attrs, "user", rec.Subject.ID, "tenant", rec.Subject.Tenant)
+	}
+	if !rec.Decision.Allowed {
+		a.metrics.denies.WithLabelValues(rec.Decision.Reason.String()).Inc()
 	}
 	a.log.InfoContext(ctx, "decision", attrs...)
 	return nil

@@ -40,6 +40,10 @@ type Config struct {
 	// CheckpointEvery is the interval of ledger checkpoints. Zero means 1s.
 	CheckpointEvery time.Duration
 
+	// MetricsListen is the address that serves Prometheus metrics, in plain HTTP and to everybody who reaches it: keep it on a
+	// private network. Empty means none.
+	MetricsListen string
+
 	// Log receives what happens. Nil discards it.
 	Log *slog.Logger
 	// Database receives the private PostgreSQL's own log. Nil discards it.

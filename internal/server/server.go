@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pioneerdesk/tomkit/abac"
+	"github.com/pioneerdesk/tomkit/abac/httpabac"
 	"github.com/pioneerdesk/tomkit/authn"
 	"github.com/pioneerdesk/tomkit/authn/pgauthn"
 	"github.com/pioneerdesk/tomkit/authn/session"
@@ -54,11 +56,15 @@ type Server struct {
 
 	cfg      Config
 	log      *slog.Logger
+	metrics  *metrics
 	beats    *pgsink.Sink
 	handler  http.Handler
+	routes   []httpabac.Route
 	http     *http.Server
 	listener net.Listener
-	closers  []func(context.Context) error // in the order of opening
+	// metricsListener is nil unless metrics are served.
+	metricsListener net.Listener
+	closers         []func(context.Context) error // in the order of opening
 }
 
 // Open starts the database if there is none, brings its schema up to date, checks every login and puts the controls together. It
@@ -68,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, Issuer: "https://" + cfg.Host}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: newMetrics(), Issuer: "https://" + cfg.Host}
 	defer func() {
 		if err != nil {
 			_ = s.Close(context.WithoutCancel(ctx)) // the first error is the one to report
@@ -81,9 +87,12 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := s.open(ctx, keys); err != nil {
 		return nil, err
 	}
-	s.handler, err = s.compose(keys)
+	s.handler, s.routes, err = s.compose(keys)
 	return s, err
 }
+
+// Routes lists every route with the permission it demands or the reason why it is public, for reviewers and tests.
+func (s *Server) Routes() []httpabac.Route { return slices.Clone(s.routes) }
 
 // open brings up the database and everything that lives in it.
 func (s *Server) open(ctx context.Context, keys *secrets) error {
@@ -115,26 +124,27 @@ func (s *Server) open(ctx context.Context, keys *secrets) error {
 	return nil
 }
 
-// account logs each use of the system login.
+// account logs and counts each use of the system login.
 func (s *Server) account(ctx context.Context, use rls.SystemUse) {
+	s.metrics.used(use)
 	s.log.DebugContext(ctx, "system scope", "reason", string(use.Reason), "took", use.Took, "failed", use.Err != nil)
 }
 
 // compose puts the controls together behind one handler.
-func (s *Server) compose(keys *secrets) (http.Handler, error) {
+func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) {
 	codes, err := totp.New(totp.Config{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.People, err = pgauthn.New(pgauthn.Config{
 		DB: s.DB, Record: s.Ledger, Seal: keys.mfa, Passwords: keys.passwords, Codes: codes, Now: s.cfg.Now,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tokens, err := token.NewIssuer(keys.tokens, token.IssuerConfig{Issuer: s.Issuer, Audience: Audience, Now: s.cfg.Now})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	flow, err := authn.New(authn.Config{
 		Store: s.People, Passwords: keys.passwords, Codes: codes, Seal: keys.mfa, Tokens: tokens, Now: s.cfg.Now,
@@ -143,11 +153,11 @@ func (s *Server) compose(keys *secrets) (http.Handler, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	verifier, err := token.NewVerifier([]token.PublicKey{keys.tokens.Public()}, token.VerifierConfig{Issuer: s.Issuer, Audience: Audience, CacheEntries: 4096, Now: s.cfg.Now})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	guard, err := session.New(session.Config{
 		Verifier: session.VerifierFunc(func(t string) (session.Claims, error) {
@@ -157,22 +167,23 @@ func (s *Server) compose(keys *secrets) (http.Handler, error) {
 		Revocations: session.ByID(func(ctx context.Context, tenant, id uuid.UUID) (bool, error) { return flow.Revoked(ctx, tenant, id) }),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	universe, err := abac.NewUniverse(abac.TOM6Permissions()...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sets, err := abac.NewCache(universe, abac.CacheConfig{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.beats, err = pgsink.New(s.DB, pgsink.Config{}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	s.metrics.beats(s.beats.Stats)
 	a := &api{
 		db: s.DB, flow: flow, people: s.People, guard: guard, sets: sets, fleet: fleet.New(s.DB, s.Ledger, s.cfg.Now),
-		beats: s.beats, ledger: s.Ledger, log: s.log, now: s.cfg.Now,
+		beats: s.beats, ledger: s.Ledger, metrics: s.metrics, log: s.log, now: s.cfg.Now,
 	}
 	return a.handler(universe, s.cfg.Host != "localhost", map[string]func(context.Context) error{"database": s.ping})
 }
@@ -200,6 +211,12 @@ func (s *Server) Listen(ctx context.Context) error {
 	}
 	s.listener = listener
 	s.closers = append(s.closers, func(context.Context) error { return ignoreClosed(listener.Close()) })
+	if s.cfg.MetricsListen != "" {
+		if s.metricsListener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.MetricsListen); err != nil {
+			return fmt.Errorf("server: listen for metrics: %w", err)
+		}
+		s.closers = append(s.closers, func(context.Context) error { return ignoreClosed(s.metricsListener.Close()) })
+	}
 	s.http = &http.Server{
 		Handler: s.handler, TLSConfig: tlsConfig(*certificate), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
@@ -225,6 +242,16 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("server: serve: %w", err)
 	})
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	if s.metricsListener != nil {
+		exposed := &http.Server{Handler: s.metrics.handler(), ReadHeaderTimeout: headerTimeout}
+		g.Go(func() error {
+			if err := exposed.Serve(s.metricsListener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("server: metrics: %w", err)
+			}
+			return nil
+		})
+		g.Go(func() error { <-ctx.Done(); return exposed.Close() })
+	}
 	g.Go(func() error { return s.part("heartbeats", s.beats.Run(background)) })
 	g.Go(func() error { return s.part("checkpoints", s.Ledger.Run(background)) })
 	g.Go(func() error {
