@@ -1,0 +1,48 @@
+// Package rls keeps tenants apart in PostgreSQL: every statement runs for one tenant, and the database, not the caller's
+// WHERE clause, decides which rows that tenant has.
+//
+// The call most people need asks for a tenant's scope and queries as if there were no other tenant:
+//
+//	rows, err := db.Tenant(id).Query(ctx, "SELECT id, name FROM tomkit.devices")
+//
+// A query without WHERE returns the tenant's own rows, a query for somebody else's id returns none, and writing a row for
+// somebody else is refused. Context and statement travel as one pipeline, so that takes one round trip; [Scope.InTx] gives a
+// transaction, in which BEGIN and the context travel with the first statement.
+//
+// # Logins
+//
+// The policies hang on roles, and a role a request can reach is a policy a request can reach. So requests have a login of
+// their own ([RoleApp]) that owns nothing and is a member of nothing; MSP sessions ([RoleMSP]) and background work
+// ([RoleSystem], through [DB.System]) have others. [ApplyRoles] makes them, [RolesSQL] prints the SQL, and [Open] refuses a
+// login that is more than it should be: FORCE ROW LEVEL SECURITY binds neither superusers nor BYPASSRLS.
+//
+// # Signed context
+//
+// PostgreSQL lets anybody set any custom setting, so a bare tenant id in app.tenant_id would be one injected set_config
+// away from every other tenant. The setting therefore holds
+//
+//	1.<t|m>.<uuid>.<unix expiry>.<key id>.<hex HMAC-SHA256 of all before the last dot>
+//
+// and tomkit.current_tenant() returns the uuid only if the MAC, the kind (tenant or MSP) and the expiry are right, at most
+// 60 seconds ahead. The key is in a table that only the owner reads. Two processes with different keys work side by side,
+// which is how keys are rotated; see [InstallContextKey]. app.bypass_rls is honoured for the system login alone, whoever
+// else sets it.
+//
+// # Tables
+//
+// Any product's table comes under the same rules with [Protect], or in a migration with
+//
+//	SELECT tomkit.protect('shop.orders');
+//
+// Keys of tenant tables begin with tenant_id and foreign keys between them are composite, (tenant_id, order_id): foreign
+// keys are checked without policies, so a plain one links across tenants.
+//
+// # Limits
+//
+// A signed context stops forged ones. It does not stop SQL injected into a tenant's scope from reading that tenant's rows.
+// The expiry is compared with the start of the transaction, so a long one does not lose its context. Row-level security
+// does not cover TRUNCATE, large objects, materialised views and the write-ahead log; nothing here grants the first two.
+//
+// Sources: TOM 2 (tenant isolation) and 8.2; PostgreSQL 15 manual, chapter 5.8 (row security policies) and 55.2.3 (pipelining);
+// RFC 2104 (HMAC); RFC 5802 and 7677 (SCRAM).
+package rls

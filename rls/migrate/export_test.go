@@ -1,0 +1,4 @@
+package migrate
+
+// LockID is lockID.
+const LockID = lockID
