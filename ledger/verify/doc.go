@@ -1,0 +1,159 @@
+// Package verify checks a tenant's audit log offline: with no database, no network and no trust in whoever runs it. It
+// is also the specification of the log's formats, complete enough to write a second implementation from this comment.
+//
+// Most callers need one call:
+//
+//	report, err := verify.Verify(ctx, export, verify.Config{Keys: pinned, Receipts: receipts})
+//
+// where export is a directory (os.OpenRoot(dir) and its FS) or a zip archive (*zip.Reader), pinned the log's key
+// history obtained by another way than the export, and receipts what the log handed out when entries were written.
+// report.Intact() is the verdict, report.Err() the first fault as a typed error such as [*BrokenLinkError].
+//
+// The package uses the standard library, ledger/sign and golang.org/x/mod only, and builds for js/wasm.
+//
+// # Conventions
+//
+// ‖ joins bytes. Integers in binary forms are big endian; u16 is an integer of two bytes, and so on. Hashes are SHA-256.
+// hex is lower case without prefix, base64 is RFC 4648 §4 with padding and without stray bits. Text is UTF-8, taken as
+// it is, never normalised. A parser accepts exactly what the writer of the same form produces.
+//
+// # Entry
+//
+// The canonical form of an entry, version 1, at most 60,000 bytes:
+//
+//	u8   0x01
+//	u64  seq, the 0-based position in the log, without gaps
+//	16   id
+//	16   tenant, the same throughout a log
+//	u8   0x00 for a system action; or 0x01 followed by
+//	16     user
+//	u8   class: 0 normal, 1 critical
+//	u8   scheme: 1 bound, 2 plain
+//	i64  created_at in microseconds since 1970-01-01T00:00:00Z, within the years 1970–9999
+//	32   previous_hash
+//	32   current_hash
+//	u16 ‖ bytes  action
+//	u16 ‖ bytes  entity_type
+//	u16 ‖ bytes  entity_id
+//	u16 ‖ bytes  narrative
+//	u32 ‖ bytes  details
+//
+// and nothing after it. In scheme bound, action and entity_type are 1–64 bytes of [a-z0-9_]. In scheme plain, used for
+// chains imported in the document's own format, action is 1–64 and entity_type 0–64 bytes of text. entity_id is at most
+// 256 bytes of text, narrative at most 4,096. No text contains U+0000.
+//
+// # Details
+//
+// details is a JSON object in the canonical form of RFC 8785, restricted so that no two implementations can differ: the
+// values are objects, arrays, strings, true, false and integers from −(2^53−1) to 2^53−1; there is neither null nor a
+// fraction nor an exponent. No white space. The keys of an object ascend strictly by UTF-16 code units. In strings, " and
+// \ are written \" and \\, U+0008, U+0009, U+000A, U+000C and U+000D as \b \t \n \f \r, other characters below U+0020 as
+// \u00xx with lower-case digits, everything else as it is. U+0000 is not allowed. At most 16 levels, the outermost object
+// counted, and 49,152 bytes.
+//
+// # Chain
+//
+//	current_hash = SHA-256( hex(previous_hash) ‖ action ‖ entity_id ‖ narrative ‖ time )
+//
+// where time is created_at in UTC as RFC 3339 with as many of the six digits of a fraction as are needed, none if it is
+// zero: 2026-03-01T08:00:00.12Z. The previous_hash of entry 0 is zero, that of any other entry the current_hash of the
+// entry before. created_at never decreases. This is the formula of TOM 3.3, which printf and sha256sum can redo. It
+// neither separates its parts nor covers all fields; the tree does.
+//
+// # Tree
+//
+// RFC 6962 §2.1 over the canonical forms: leaf = SHA-256(0x00 ‖ entry), node = SHA-256(0x01 ‖ left ‖ right), the root of
+// an empty log is SHA-256 of nothing. Inclusion and consistency proofs as in §2.1.1 and §2.1.2.
+//
+// # Personal values
+//
+// A value that concerns a natural person is at most 1,024 bytes of text and stands in a log only as its commitment
+//
+//	SHA-256( "tomkit/personal/v1" ‖ 0x00 ‖ salt ‖ value )
+//
+// with a random 32-byte salt of its own: in details as the object {"c":"<hex>"}, in the narrative as {c:<hex>}. Wherever
+// these patterns occur in an entry of scheme bound they are commitments. Erasing a value means to forget value and salt
+// and to append an entry with action personal_data_erased, whose details have the members erased_count (a number) and
+// erased_digest (hex), the latter SHA-256 over u64 seq ‖ commitment of all values it erases, ascending. No other byte
+// changes, and every proof stays valid.
+//
+// # Checkpoint
+//
+// A signed note (C2SP signed-note, tlog-checkpoint) whose text is three lines, each ended by a newline: origin, size in
+// decimal, base64 of the root; no extension lines. The origin is
+//
+//	<operator's domain>/ledger/<hex of 16 random bytes>/<epoch in decimal>
+//
+// with a domain of lower-case letters, digits, dots, hyphens and an optional port, and says nothing about the tenant. The
+// note carries two lines under the origin as key name: type 0xff followed by the text 1.3.6.1.5.5.7.6.48, a composite
+// ML-DSA-65 + Ed25519 signature of the text under the context tomkit/ledger/checkpoint/v1; and type 0x01, plain Ed25519
+// under a key of its own. Package sign defines the composite and the 32-bit key ids. A checkpoint counts if it has a valid
+// line of a key with purpose checkpoint and, if the key history has one for its size, of a key with purpose
+// checkpoint-ed25519, and no line of a known key that is invalid. Lines by unknown keys (witnesses) are ignored.
+//
+// # Critical entries
+//
+// An entry of class critical has a composite signature of its canonical form under the context tomkit/ledger/entry/v1, by
+// a key with purpose entry that is valid at its seq. No other entry has one.
+//
+// # Receipt
+//
+// A C2SP tlog-proof: the lines "c2sp.org/tlog-proof@v1", "extra " ‖ base64 of the leaf hash, "index " ‖ seq in decimal,
+// one line of base64 per hash of the inclusion proof, an empty line, the signed checkpoint.
+//
+// # Export
+//
+// A directory or zip archive with these files:
+//
+//	log.json            {"format":"tomkit-export/v1","origin":…,"log":<hex log id>,"exporter":…,"exported_at":<RFC 3339>,"openings":<bool>}
+//	checkpoint          the signed checkpoint the export ends at
+//	checkpoints/<size>  older signed checkpoints, the size as 20 decimal digits; optional
+//	keys.json           the key history
+//	tile/<level>/<n>[.p/<w>]   C2SP tlog-tiles: up to 256 hashes; level 0 leaves, above it roots of full tiles
+//	tile/entries/<n>[.p/<w>]   up to 256 entries, each u16 length ‖ canonical form
+//	signatures.jsonl    {"key":<key id>,"seq":…,"sig":<base64>} per critical entry
+//	openings.jsonl      {"c":<hex>,"salt":<base64>,"seq":…,"value":…} per personal value not erased
+//	redactions.jsonl    {"c":<hex>,"entry":<seq of the redaction entry>,"seq":…} per erased personal value
+//
+// <n> is decimal in groups of three digits, all but the last with an x before them: 1234067 is x001/x234/067. A partial
+// tile or bundle of w < 256 has .p/<w> after it, for exactly the checkpoint's size. The .jsonl files may be absent if
+// empty; each line is a canonical JSON object as above with exactly these members, ended by a newline; lines ascend
+// strictly by seq, then by c. log.json and keys.json are ordinary JSON without unknown members. "openings":true claims
+// that every personal value that was not erased is there; otherwise values are withheld.
+//
+// keys.json is
+//
+//	{"format":"tomkit-keys/v1","origin":…,"keys":[
+//	  {"id":<key id>,"purpose":…,"algorithm":…,"public":<base64>,"from":…,"until":…}, …]}
+//
+// with purpose checkpoint or entry and algorithm id-MLDSA65-Ed25519-SHA512, or purpose checkpoint-ed25519 and algorithm
+// Ed25519. A key is valid at positions p with from ≤ p < until, where a missing until is no end; p is the seq of an entry
+// or the size of a checkpoint. A key id is hex of the first 8 bytes of SHA-256(algorithm ‖ 0x00 ‖ public key). A key
+// appears once.
+//
+// # What is checked, and which position is named
+//
+// For every entry, in order, the first of these that fails is reported at its position: form, seq, tenant, time, link to
+// the entry before, own hash, leaf hash against the level 0 tile. After a fault the check goes on from the faulty entry,
+// so a fault is not repeated at its successors. Independently: signature of a critical entry, openings and redactions,
+// receipts at their index, roots of all checkpoints at their sizes, tiles of all levels, nothing missing before and
+// nothing left after the checkpoint's size. Faults are ordered by the last position concerned, then with the narrower
+// first; faults without a position come last. So the first finding names the first entry that was tampered with,
+// exactly, as long as the tiles were left alone. If the tiles were rewritten too, a change to a field the chain covers is
+// named at the entry or the one after it ("broken link": one of the two was changed), and anything else by the range
+// between the last right and the first wrong root among tiles and checkpoints. If everything was rewritten and signed
+// with a stolen key, only memory from outside helps: receipts, an earlier checkpoint, witnesses.
+//
+// # Security
+//
+// An export is hostile input: every file has a size limit, only files of the layout are opened, nothing panics, memory
+// does not grow with the log. Error texts hold positions, hashes and file names, never the content of an entry. Keys from
+// the export itself prove only that it is consistent; Report.KeysPinned tells the difference.
+//
+// # Compatibility
+//
+// Version 1 of every form stays readable for good; a new form gets a new version number and old readers refuse it.
+//
+// Sources: TOM 3.3; RFC 6962; RFC 8785; C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof;
+// draft-ietf-lamps-pq-composite-sigs-19.
+package verify
