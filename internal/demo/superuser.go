@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -14,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pioneerdesk/tomkit/internal/auditor"
+	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
@@ -223,26 +224,24 @@ func (d *demo) unguarded(ctx context.Context, fn func(pgx.Tx) error) error {
 	})
 }
 
-// offline verifies an exported archive as an auditor would, far from this database.
-func (d *demo) offline(ctx context.Context, archive []byte, receipt *verify.Receipt) (chainReport, error) {
-	path := filepath.Join(d.dir, "export.zip")
-	if err := os.WriteFile(path, archive, 0o600); err != nil {
-		return chainReport{}, err
+// offline runs tomkit-verify on an exported archive, as an auditor would, far from this database.
+func (d *demo) offline(ctx context.Context, archive []byte, receipt *verify.Receipt) (r chainReport, err error) {
+	export, kept := filepath.Join(d.dir, "export.zip"), filepath.Join(d.dir, "entry.tlog-proof")
+	if err := os.WriteFile(export, archive, 0o600); err != nil {
+		return r, err
 	}
-	z, err := zip.OpenReader(path)
-	if err != nil {
-		return chainReport{}, err
-	}
-	defer z.Close()
-	cfg := verify.Config{}
+	args := []string{"--json", export}
 	if receipt != nil {
-		cfg.Receipts = []*verify.Receipt{receipt}
+		if err := os.WriteFile(kept, receipt.Marshal(), 0o600); err != nil {
+			return r, err
+		}
+		args = append([]string{"--receipt", kept}, args...)
 	}
-	report, err := verify.Verify(ctx, z, cfg)
-	if err != nil {
-		return chainReport{}, err
+	var stdout, stderr bytes.Buffer
+	if code := auditor.Run(ctx, args, &stdout, &stderr); code == cli.Usage {
+		return r, fmt.Errorf("tomkit-verify: %s", stderr.String())
 	}
-	return readReport(report)
+	return r, json.Unmarshal(stdout.Bytes(), &r)
 }
 
 func readReport(report *verify.Report) (r chainReport, err error) {
