@@ -1,0 +1,3 @@
+package pglocal_test
+
+const hasDeathSignal = true

@@ -1,0 +1,5 @@
+//go:build unix && !linux && !aix && !solaris
+
+package pglocal_test
+
+const hasDeathSignal = false
