@@ -1,0 +1,21 @@
+// Package integration holds the suites that need a container engine, and oracle those
+// that compare tomkit with other implementations. They are a module of their own, so
+// that nobody who imports tomkit downloads testcontainers.
+//
+// The tests start PostgreSQL in a container, make it the server of internal/pgtest and
+// run the rooms together on it, from migrations to a ledger that somebody tampered with.
+//
+//	TOMKIT_TEST_POSTGRES_IMAGE   images of PostgreSQL 15 or newer, separated by commas: the
+//	                             suites run once for each (default postgres:17-alpine)
+//	TOMKIT_TEST_REDIS_IMAGE      image of Redis 7 or Valkey (default redis:7-alpine)
+//	TOMKIT_TEST_ROOMS            packages of the main module whose own tests run on the
+//	                             container too, such as "./rls/... ./ledger/pgledger"
+//	TOMKIT_TEST_REQUIRE=1        fail where there is no container engine; without it
+//	                             nothing runs there
+//	TESTCONTAINERS_RYUK_DISABLED=true  where the reaper's image cannot be pulled
+//
+// Where no registry can be reached, .ci/images makes images from Debian packages.
+//
+// Containers carry the label dev.tomkit.integration and are removed by it when the
+// tests end; those of a killed run are removed by the next one an hour later.
+package integration
