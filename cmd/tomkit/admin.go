@@ -11,6 +11,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pioneerdesk/tomkit/abac"
+	"github.com/pioneerdesk/tomkit/authn"
+	"github.com/pioneerdesk/tomkit/authn/password"
 	"github.com/pioneerdesk/tomkit/authn/totp"
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
@@ -39,14 +41,8 @@ func (a *adminCmd) open(ctx context.Context) (*server.Server, error) {
 	return s, err
 }
 
-type bootstrapCmd struct {
-	Slug  string `help:"Short name of the operator's own tenant." required:""`
-	Name  string `help:"The operator's name." required:""`
-	Email string `help:"The superadmin's e-mail address." required:""`
-}
-
-// Run makes operator and superadmin.
-func (b *bootstrapCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
+// withPassword reads a new password, opens what the command works on, and closes it afterwards.
+func (a *adminCmd) withPassword(ctx context.Context, c *console, work func(s *server.Server, password string) error) error {
 	password, err := c.newPassword()
 	if err != nil {
 		return err
@@ -56,15 +52,25 @@ func (b *bootstrapCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
 		return err
 	}
 	defer s.Close(context.WithoutCancel(ctx))
-	id, secret, err := s.Bootstrap(ctx, tenant.New{Slug: b.Slug, Name: b.Name}, server.Person{Email: b.Email, Name: b.Email, Password: password})
-	if errors.Is(err, server.ErrBootstrapped) {
-		return &cli.ExitError{Code: cli.Usage, Err: err}
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.out, "operator %s\n", id)
-	return c.authenticator(b.Email, secret)
+	return work(s, password)
+}
+
+type bootstrapCmd struct {
+	Slug  string `help:"Short name of the operator's own tenant." required:""`
+	Name  string `help:"The operator's name." required:""`
+	Email string `help:"The superadmin's e-mail address." required:""`
+}
+
+// Run makes operator and superadmin.
+func (b *bootstrapCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
+	return a.withPassword(ctx, c, func(s *server.Server, password string) error {
+		id, secret, err := s.Bootstrap(ctx, tenant.New{Slug: b.Slug, Name: b.Name}, server.Person{Email: b.Email, Name: b.Email, Password: password})
+		if err != nil {
+			return input(err)
+		}
+		fmt.Fprintf(c.out, "operator %s\n", id)
+		return c.authenticator(b.Email, secret)
+	})
 }
 
 type mspCmd struct {
@@ -96,34 +102,29 @@ type tenantCmd struct {
 
 // Run makes a tenant and its administrator.
 func (t *tenantCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
-	password, err := c.newPassword()
-	if err != nil {
-		return err
-	}
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close(context.WithoutCancel(ctx))
-	msp, err := s.FindMSP(ctx, t.MSP)
-	if err != nil {
-		return input(err)
-	}
-	id, err := s.CreateTenant(ctx, msp, tenant.New{Slug: t.Slug, Name: t.Name})
-	if err != nil {
-		return input(err)
-	}
-	_, secret, err := s.AddPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.out, "tenant %s\n", id)
-	return c.authenticator(t.Email, secret)
+	return a.withPassword(ctx, c, func(s *server.Server, password string) error {
+		msp, err := s.FindMSP(ctx, t.MSP)
+		if err != nil {
+			return input(err)
+		}
+		id, err := s.CreateTenant(ctx, msp, tenant.New{Slug: t.Slug, Name: t.Name})
+		if err != nil {
+			return input(err)
+		}
+		_, secret, err := s.AddPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
+		if err != nil {
+			return input(err)
+		}
+		fmt.Fprintf(c.out, "tenant %s\n", id)
+		return c.authenticator(t.Email, secret)
+	})
 }
 
 // input gives errors about what was typed the exit code of a usage error.
 func input(err error) error {
-	for _, known := range []error{tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown} {
+	for _, known := range []error{
+		server.ErrBootstrapped, tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown, authn.ErrEmail, password.ErrLength,
+	} {
 		if errors.Is(err, known) {
 			return &cli.ExitError{Code: cli.Usage, Err: err}
 		}
