@@ -178,7 +178,7 @@ func (d *decoder) id() uuid.UUID {
 	}
 	at := 0
 	for i := range id {
-		if s[at] == '-' {
+		if at == 8 || at == 13 || at == 18 || at == 23 { // a hyphen anywhere else is no digit
 			at++
 		}
 		hi, lo := nibble(s[at]), nibble(s[at+1])
