@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -92,9 +93,12 @@ func (p Program) run(ctx context.Context, args []string, values []any) int {
 }
 
 func (p Program) fail(code int, err error) int {
-	fmt.Fprintf(p.Stderr, "%s: %v\n", p.Name, err)
+	fmt.Fprintf(p.Stderr, "%s: %s\n", p.Name, lineBreaks.Replace(err.Error()))
 	return code
 }
+
+// lineBreaks keeps an error on one line, as whoever greps a log expects; libraries list several causes below each other.
+var lineBreaks = strings.NewReplacer("\n\t", " ", "\n", "; ")
 
 // Version is the version of the module this program was built from, with the revision where the build recorded one.
 func Version() string {

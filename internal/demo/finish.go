@@ -6,6 +6,9 @@ import (
 
 // next tells where to look next.
 func (d *demo) next() {
+	if d.json {
+		return // the summary is the last line
+	}
 	d.stage("Where to look next")
 	d.fact("CONTROLS.md names, for each control above, its room and the test that fails when it breaks")
 	d.fact("README.md shows how to import one control alone; examples/ has one program for each")
