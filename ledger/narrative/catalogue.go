@@ -1,0 +1,94 @@
+package narrative
+
+import (
+	"slices"
+	"sync"
+)
+
+// Version is the catalogue's version. It grows when a template is added; published sentences stay as they are.
+const Version = 1
+
+// sentences is the catalogue. Argument kinds are fixed by name in template.go.
+var sentences = [][2]string{
+	// Sign-in (TOM 1.2).
+	{"login", "Benutzer {user} hat sich am {at} mit {method} angemeldet."},
+	{"login_failed", "Anmeldung als {user} am {at} fehlgeschlagen (Grund: {reason})."},
+	{"logout", "Benutzer {user} hat sich am {at} abgemeldet."},
+	{"step_token_reused", "Ein bereits verwendetes Anmelde-Token für Benutzer {user} wurde am {at} erneut vorgelegt und abgewiesen."},
+	{"session_revoked", "Sitzungen von Benutzer {user} wurden am {at} widerrufen (Grund: {reason})."},
+	{"refresh_reused", "Ein bereits verbrauchtes Erneuerungs-Token von Benutzer {user} wurde am {at} erneut vorgelegt; die Sitzung wurde beendet."},
+	{"mfa_failed", "Zweiter Faktor ({method}) von Benutzer {user} am {at} abgewiesen (Grund: {reason})."},
+	{"mfa_enabled", "Benutzer {user} hat am {at} den zweiten Faktor {method} aktiviert."},
+	{"mfa_disabled", "Für Benutzer {subject} wurde der zweite Faktor {method} am {at} durch {user} deaktiviert."},
+	{"password_changed", "Benutzer {user} hat am {at} das eigene Passwort geändert."},
+	{"password_rehashed", "Der Passwort-Hash von Benutzer {user} wurde bei der Anmeldung am {at} auf das aktuelle Verfahren umgestellt."},
+
+	// Users and rights (TOM 1.3).
+	{"user_created", "Benutzer {subject} wurde am {at} durch {user} mit der Rolle {role} angelegt."},
+	{"user_created_by_system", "Benutzer {subject} wurde am {at} mit der Rolle {role} durch das System angelegt."},
+	{"permission_changed", "Berechtigungen von Benutzer {subject} wurden am {at} durch {user} geändert: erteilt {granted}; entzogen {revoked}."},
+	{"role_defined", "Benutzer {user} hat am {at} die Rolle {role} festgelegt: erteilt {granted}; entzogen {revoked}."},
+	{"mfa_required", "Benutzer {user} hat am {at} den zweiten Faktor im Mandanten zur Pflicht gemacht."},
+	{"mfa_not_required", "Benutzer {user} hat am {at} die Pflicht zum zweiten Faktor im Mandanten aufgehoben."},
+	{"permission_denied", "Benutzer {user} wurde am {at} die Aktion {action} verweigert (fehlende Berechtigung {policy})."},
+
+	// Devices.
+	{"enrol_token_created", "Benutzer {user} hat am {at} ein Registrierungs-Token für ein Gerät erstellt."},
+	{"device_enrolled", "Gerät {device} wurde am {at} registriert."},
+	{"device_removed", "Gerät {device} wurde am {at} durch {user} entfernt."},
+	{"command_executed", "Benutzer {user} hat am {at} den Befehl {command} auf Gerät {device} manuell ausgeführt."},
+	{"fleet_update_triggered", "Benutzer {user} hat am {at} das Fleet-Update auf Version {version} für {count|Gerät|Geräte} ausgelöst."},
+
+	// Approvals (TOM 3.3, 4.3). remediation_approved and patch_approved are the document's two examples.
+	{"solution_approved", "Benutzer {user} hat die Lösung '{solution}' am {at} freigegeben."},
+	{"solution_rejected", "Benutzer {user} hat die Lösung '{solution}' am {at} abgelehnt (Grund: {reason})."},
+	{"remediation_approved", "Benutzer {user} hat Remediation-Skript '{script}' am {at} zur Ausführung auf {count|Gerät|Geräten} freigegeben."},
+	{"remediation_rejected", "Benutzer {user} hat Remediation-Skript '{script}' am {at} abgelehnt (Grund: {reason})."},
+	{"patch_approved", "KI-Agent {agent} hat Patch {patch} als kritisch eingestuft. Human-in-the-Loop-Genehmigung durch {user} am {at}."},
+
+	// Operation.
+	{"tenant_created", "Mandant {tenant} wurde am {at} angelegt."},
+	{"msp_created", "MSP {msp} wurde am {at} angelegt."},
+	{"admin_bootstrap", "Der erste Superadmin {subject} wurde am {at} über die Kommandozeile des Hosts angelegt."},
+	{"tenant_entered", "Superadmin {user} hat am {at} den Mandanten ausdrücklich betreten (Grund: {reason})."},
+	{"system_scope_used", "Systemzugriff mit dem Zweck {reason} wurde bis {at} innerhalb von {seconds|Sekunde|Sekunden} {count|Mal|Mal} genutzt."},
+
+	// The ledger itself.
+	{"ledger_opened", "Das Audit-Protokoll {log} wurde am {at} eröffnet. Schlüssel: {keys}."},
+	{"ledger_key_rotated", "Der Schlüssel {key} des Audit-Protokolls wurde am {at} gewechselt (Grund: {reason})."},
+	{"ledger_exported", "Das Audit-Protokoll wurde am {at} bis Eintrag {seq} durch {user} exportiert."},
+	{"personal_data_erased", "Personenbezogene Werte von {count|Eintrag|Einträgen} wurden am {at} auf Verlangen der betroffenen Person gelöscht."},
+	{"entry_redacted", "Personenbezogene Werte von {count|Eintrag|Einträgen} wurden am {at} gelöscht (Grund: {reason})."},
+}
+
+var catalogue = sync.OnceValue(func() map[string]*Template {
+	m := make(map[string]*Template, len(sentences))
+	for _, s := range sentences {
+		if m[s[0]] != nil {
+			panic("narrative: template " + s[0] + ": twice in the catalogue")
+		}
+		m[s[0]] = compile(s[0], s[1])
+	}
+	return m
+})
+
+// Lookup returns the template with the given id.
+func Lookup(id string) (*Template, bool) {
+	t, ok := catalogue()[id]
+	return t, ok
+}
+
+// All returns every template, sorted by id.
+func All() []*Template {
+	all := make([]*Template, 0, len(sentences))
+	for _, t := range catalogue() {
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b *Template) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return all
+}

@@ -1,0 +1,120 @@
+package narrative
+
+import (
+	"strings"
+)
+
+// Kind is the type of a template's argument.
+type Kind uint8
+
+// The kinds. The zero Kind is invalid.
+const (
+	// Text is a string; it may be a [record.Personal] where the caller knows that the text names a person.
+	Text Kind = iota + 1
+	// Person is a [record.Personal], never a plain string.
+	Person
+	// Count is an int or int64 between −(2^53−1) and 2^53−1.
+	Count
+	// Moment is a time.Time, rendered in UTC with whole seconds.
+	Moment
+)
+
+// String returns the kind's name.
+func (k Kind) String() string {
+	switch k {
+	case Text:
+		return "text"
+	case Person:
+		return "person"
+	case Count:
+		return "count"
+	case Moment:
+		return "moment"
+	}
+	return "invalid"
+}
+
+// Arg is one argument of a template.
+type Arg struct {
+	Name string
+	Kind Kind
+}
+
+// Template is one sentence of the catalogue. It is immutable.
+type Template struct {
+	id       string
+	sentence string
+	args     []Arg
+	parts    []part
+}
+
+// part is literal text, or a placeholder when arg is set. Singular and plural follow a Count.
+type part struct {
+	literal          string
+	arg              string
+	singular, plural string
+}
+
+// ID returns the name by which a [record.Narrative] refers to the template.
+func (t *Template) ID() string { return t.id }
+
+// Sentence returns the sentence with its placeholders: {name}, or {name|singular|plural} for a counted noun.
+func (t *Template) Sentence() string { return t.sentence }
+
+// Args returns a copy of the arguments in the order in which they first appear in the sentence.
+func (t *Template) Args() []Arg { return append([]Arg(nil), t.args...) }
+
+func (t *Template) kind(name string) (Kind, bool) {
+	for _, a := range t.args {
+		if a.Name == name {
+			return a.Kind, true
+		}
+	}
+	return 0, false
+}
+
+// kinds gives each argument name one kind in the whole catalogue, so that callers learn it once.
+var kinds = map[string]Kind{
+	"user": Person, "subject": Person,
+	"at":    Moment,
+	"count": Count, "seq": Count, "size": Count, "from": Count, "seconds": Count,
+	"action": Text, "agent": Text, "command": Text, "device": Text, "entity": Text, "fleet": Text, "granted": Text,
+	"key": Text, "keys": Text, "log": Text, "method": Text, "msp": Text, "patch": Text, "policy": Text, "reason": Text,
+	"revoked": Text, "role": Text, "script": Text, "solution": Text, "tenant": Text, "version": Text,
+}
+
+// compile reads a sentence of the catalogue. It panics on a mistake in the source, which the package's tests would show.
+func compile(id, sentence string) *Template {
+	t := &Template{id: id, sentence: sentence}
+	for rest := sentence; rest != ""; {
+		open := strings.IndexByte(rest, '{')
+		if open < 0 {
+			t.parts = append(t.parts, part{literal: rest})
+			break
+		}
+		if open > 0 {
+			t.parts = append(t.parts, part{literal: rest[:open]})
+		}
+		body, after, ok := strings.Cut(rest[open+1:], "}")
+		if !ok {
+			panic("narrative: template " + id + ": open brace")
+		}
+		t.placeholder(body)
+		rest = after
+	}
+	return t
+}
+
+func (t *Template) placeholder(body string) {
+	name, noun, counted := strings.Cut(body, "|")
+	kind, known := kinds[name]
+	if !known || counted != (kind == Count && counted) {
+		panic("narrative: template " + t.id + ": bad placeholder " + body)
+	}
+	p := part{arg: name}
+	p.singular, p.plural, _ = strings.Cut(noun, "|")
+	t.parts = append(t.parts, p)
+	if _, seen := t.kind(name); !seen {
+		t.args = append(t.args, Arg{Name: name, Kind: kind})
+	}
+}

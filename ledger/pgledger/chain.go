@@ -1,0 +1,177 @@
+package pgledger
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pioneerdesk/tomkit/ledger"
+)
+
+// head is where a log ends. The zero head is that of an empty log.
+type head struct {
+	size uint64
+	hash [32]byte
+	at   time.Time
+}
+
+func parseHash(text string) (h [32]byte, err error) {
+	if len(text) != 64 {
+		return h, errors.New("pgledger: hash is not 64 digits")
+	}
+	_, err = hex.Decode(h[:], []byte(text))
+	return h, err
+}
+
+// chain is what this process knows about one tenant's log. Whoever holds turn may use the fields below it; writers of
+// this process take turns, so that the cached head is right unless another process wrote.
+type chain struct {
+	tenant uuid.UUID
+	turn   chan struct{} // holds one token
+
+	keys  *keyring // nil until read
+	head  head
+	known bool // head is what the last commit left
+	// contended counts down the writes that lock before they look, after another process was met.
+	contended int
+
+	published published // publish.go
+
+	users int   // guarded by chains.mu
+	used  int64 // order of last use, for eviction; guarded by chains.mu
+}
+
+// contention is how many writes take the extra round trip after a stale head. Locking first costs one round trip, a
+// stale head two and an error in the server's log.
+const contention = 32
+
+func (c *chain) take(ctx context.Context) error {
+	select {
+	case <-c.turn:
+		return nil
+	default:
+	}
+	select {
+	case <-c.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *chain) pass() { c.turn <- struct{}{} }
+
+// chains holds the chains of this process, at most about max of them when idle.
+type chains struct {
+	mu    sync.Mutex
+	byID  map[uuid.UUID]*chain
+	clock int64
+	max   int
+}
+
+// hold returns the tenant's chain and keeps it from eviction until let go.
+func (s *chains) hold(tenant uuid.UUID) *chain {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.byID[tenant]
+	if c == nil {
+		if len(s.byID) >= s.max {
+			s.evict()
+		}
+		c = &chain{tenant: tenant, turn: make(chan struct{}, 1)}
+		c.published.changed = make(chan struct{})
+		c.turn <- struct{}{}
+		s.byID[tenant] = c
+	}
+	c.users++
+	s.clock++
+	c.used = s.clock
+	return c
+}
+
+func (s *chains) letGo(c *chain) {
+	s.mu.Lock()
+	c.users--
+	s.mu.Unlock()
+}
+
+// evict forgets the least recently used idle eighth, so that a full map is not searched for every new tenant.
+func (s *chains) evict() {
+	var oldest int64
+	for range s.max/8 + 1 {
+		var victim *chain
+		for _, c := range s.byID {
+			if c.users == 0 && c.used > oldest && (victim == nil || c.used < victim.used) {
+				victim = c
+			}
+		}
+		if victim == nil {
+			return
+		}
+		oldest = victim.used
+		delete(s.byID, victim.tenant)
+	}
+}
+
+// querier is what loading needs of a transaction or scope.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+const stateSQL = `SELECT epoch, origin, door_sealed, size, head_hash, last_at, key_purposes, key_publics, key_seals, key_valid_from
+FROM tomkit.ledger_state($1::uuid)`
+
+// load reads keys and head. It wraps ledger.ErrNoLog if the tenant has no log. The caller has the turn.
+func (l *Log) load(ctx context.Context, q querier, c *chain) error {
+	var s sealedKeyring
+	var size int64
+	var hash string
+	var at time.Time
+	err := q.QueryRow(ctx, stateSQL, c.tenant).Scan(&s.epoch, &s.origin, &s.door, &size, &hash, &at,
+		&s.purposes, &s.publics, &s.seals, &s.validFrom)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("pgledger: load: %w", ledger.ErrNoLog)
+	}
+	if err != nil {
+		return err
+	}
+	if c.keys == nil || c.keys.epoch != s.epoch {
+		keys, err := l.open(c.tenant, &s)
+		if err != nil {
+			return err
+		}
+		c.keys = keys
+	}
+	h, err := parseHash(hash)
+	if err != nil {
+		return err
+	}
+	c.head, c.known = head{size: uint64(size), hash: h, at: at.UTC()}, true
+	return nil
+}
+
+// lock takes the database's lock on the log until the end of the transaction and reads the head under it.
+func (l *Log) lock(ctx context.Context, q querier, c *chain) error {
+	var size int64
+	var hash string
+	var at time.Time
+	err := q.QueryRow(ctx, `SELECT size, head_hash, last_at FROM tomkit.ledger_lock($1::uuid)`, c.tenant).Scan(&size, &hash, &at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("pgledger: lock: %w", ledger.ErrNoLog)
+	}
+	if err != nil {
+		return err
+	}
+	h, err := parseHash(hash)
+	if err != nil {
+		return err
+	}
+	c.head, c.known = head{size: uint64(size), hash: h, at: at.UTC()}, true
+	return nil
+}

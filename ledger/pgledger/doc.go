@@ -1,0 +1,72 @@
+// Package pgledger is the audit log of TOM 3.3 in PostgreSQL 15 or later: one hash chain and one RFC 6962 tree per tenant,
+// signed checkpoints, entries that commit together with the change they describe.
+//
+// The calls most programs need:
+//
+//	log, err := pgledger.Open(ctx, db, pgledger.Config{Domain: "log.example.org", Sealer: sealer})
+//	go log.Run(ctx)                                     // checkpoints
+//
+//	receipt, err := log.Append(ctx, event)              // committed on its own
+//
+//	err = db.Tenant(id).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
+//		// … the change …
+//		return log.RecordTx(ctx, tx, event)             // both or nothing
+//	})
+//
+//	report, err := log.VerifyChain(ctx, id, pgledger.VerifyOptions{})
+//
+// # Writing
+//
+// [Log.Append] queues with the tenant's batcher; what arrives while a transaction is on its way shares the next one.
+// [Log.RecordTx] adds its statement to the caller's COMMIT. Either way an append is one round trip: hashes, signatures and
+// leaf are made here against the head this process knows, and the database's append function checks that they continue
+// the real head. If another process was faster, the function says where the head is, and the writer tries again under the
+// lock. Several processes may write one log: there is no fork and no gap, and time never runs backwards.
+//
+// If a connection breaks during COMMIT, Append and AppendBatch look for their entries by id, under the lock, and write them
+// if they are not there. RecordTx returns rls.ErrCommitUnknown, as any transaction would.
+//
+// # What the database enforces
+//
+//   - No login may INSERT, UPDATE, DELETE or TRUNCATE. Triggers that are ENABLE ALWAYS refuse it besides. The owner
+//     tomkit_ledger cannot log in, and no foreign key leads here, so no cascade does either.
+//   - Entries come in through one SECURITY DEFINER function. It checks the tenant's context (the login is the session's, so
+//     neither SET ROLE nor a pooler changes the answer), takes pg_advisory_xact_lock, compares the head, makes seq,
+//     previous_hash, current_hash and the leaf hash itself, refuses times that run backwards or lie more than a minute
+//     ahead, and moves the head.
+//   - The function also wants an HMAC over the leaves under a key that the log keeps sealed for this process. SQL injected
+//     into the request login has the tenant's context and still cannot write an entry, a checkpoint or a tile.
+//   - [Open] tries the forbidden statements and reads the catalogs, and refuses to start when one of them got through.
+//
+// # What it cannot enforce
+//
+// A superuser, the host, and whoever owns the schema through the migrator's login can change everything. That is detected:
+// by [Log.VerifyChain], by an offline verification of an [Log.Export], and, where the end was cut off or everything was
+// rewritten with stolen keys, only by memory outside the database: receipts and kept checkpoints. Until a tenant has a
+// log, SQL injected into its own scope could open one with keys nobody holds; the first event of a tenant's life should be
+// recorded when it is made. A dump holds the door key in the clear: who can read dumps and inject SQL passes the HMAC.
+//
+// # Keys
+//
+// Every log has its own: a composite ML-DSA-65 + Ed25519 key for checkpoints, an Ed25519 key for the line that stock tools
+// read, a composite key for critical entries, and the door key. They are made with the first entry, ledger_opened, which
+// names them, and are stored sealed (Config.Sealer) with purpose and tenant as associated data.
+//
+// # Personal data
+//
+// record.Personal values are bound as salted commitments (32 random bytes per value); value and salt are in
+// tomkit.ledger_openings and nowhere else, so an erasure removes rows there and no signed byte changes.
+//
+// # Tables
+//
+// tomkit.audit_logs has the document's columns id, tenant_id, user_id, action, entity_type, entity_id, details, nis2_narrative,
+// previous_hash, current_hash, dilithium_signature, created_at, and seq, class, scheme, signature_key, leaf_hash. details is
+// json and keeps the canonical bytes; the chain hashes are hexadecimal text as the formula concatenates them, so
+//
+//	printf '%s%s%s%s%s' "$previous_hash" "$action" "$entity_id" "$nis2_narrative" 2026-03-09T14:23:01.5Z | sha256sum
+//
+// redoes a link. Besides there are ledger_heads, ledger_logs, ledger_keys, ledger_openings, ledger_tiles and
+// ledger_checkpoints.
+//
+// Sources: TOM 3.3; RFC 6962; C2SP tlog-checkpoint and tlog-tiles; FIPS 204; the formats are those of ledger/verify.
+package pgledger

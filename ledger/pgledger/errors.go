@@ -1,0 +1,69 @@
+package pgledger
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pioneerdesk/tomkit/ledger"
+)
+
+// SQLSTATEs of the ledger's functions (migrations/00003_functions.sql).
+const (
+	stateStale         = "TKL01" // the head is another one
+	stateNotAuthentic  = "TKL02" // the caller does not hold the door key
+	stateDiscontinuous = "TKL03" // rows do not continue the log
+	stateFuture        = "TKL04" // time ahead of the database's
+	stateRefused       = "TKL05" // UPDATE, DELETE, TRUNCATE or a direct INSERT
+	stateExists        = "TKL06" // the tenant has a log
+	stateOld           = "TKL07" // the checkpoint is not newer than the last
+)
+
+// errKeys means that the stored keys are not the ones this process can open.
+var errKeys = errors.New("stored keys do not fit")
+
+func errOr(err error) error {
+	if err == nil {
+		return errKeys
+	}
+	return err
+}
+
+// sqlState returns the SQLSTATE of an error the server sent, or "".
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// translate gives server errors the sentinels of package ledger.
+func translate(err error) error {
+	switch sqlState(err) {
+	case stateFuture:
+		return errors.Join(ledger.ErrClock, err)
+	case stateStale, stateExists:
+		return errors.Join(ledger.ErrStale, err)
+	}
+	return err
+}
+
+// staleHead reads the real head out of a stale head error. It reports false if there is no log.
+func staleHead(err error) (h head, ok bool) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != stateStale {
+		return h, false
+	}
+	f := strings.Fields(pg.Detail)
+	if len(f) != 3 {
+		return h, false
+	}
+	size, err1 := strconv.ParseUint(f[0], 10, 63)
+	hash, err2 := parseHash(f[1])
+	micros, err3 := strconv.ParseInt(f[2], 10, 64)
+	return head{size: size, hash: hash, at: time.UnixMicro(micros).UTC()}, err1 == nil && err2 == nil && err3 == nil
+}

@@ -1,0 +1,56 @@
+package pgledger
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/pioneerdesk/tomkit/ledger/record"
+)
+
+// Frontier gives tests the tree's right edge.
+type Frontier struct{ f frontier }
+
+// Add adds a leaf and returns the paths and hashes of the tiles it filled.
+func (f *Frontier) Add(leaf [32]byte) (tiles []struct {
+	Level  int
+	Index  uint64
+	Hashes []byte
+}) {
+	f.f.add(leaf, func(t fullTile) {
+		tiles = append(tiles, struct {
+			Level  int
+			Index  uint64
+			Hashes []byte
+		}{t.level, t.index, t.hashes})
+	})
+	return tiles
+}
+
+func (f *Frontier) Root() [32]byte { return f.f.root() }
+
+// Placed returns the canonical form that place patched, and the one the entry's own encoder writes.
+func (l *Log) Placed(ev record.Event, seq uint64, prev [32]byte, at time.Time) (patched, encoded []byte, err error) {
+	p, err := l.prepare(ev)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.place(seq, prev, at)
+	encoded, err = p.entry.Canonical()
+	return p.canonical, encoded, err
+}
+
+// AppendMessage is what the door key authenticates.
+func AppendMessage(tenant [16]byte, first uint64, leaves []byte) []byte {
+	b := append([]byte("tomkit/ledger/append/v1\x00"), tenant[:]...)
+	return append(binary.BigEndian.AppendUint64(b, first), leaves...)
+}
+
+// AppendSQL is the statement of every append.
+const AppendSQL = appendSQL
+
+// Waiting returns the number of batchers.
+func (l *Log) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.batchers)
+}

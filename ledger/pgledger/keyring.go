@@ -1,0 +1,226 @@
+package pgledger
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pioneerdesk/tomkit/ledger/sign"
+	"github.com/pioneerdesk/tomkit/ledger/verify"
+)
+
+// purposeDoor names the key that admits calls of the append and publish functions. It signs nothing anybody sees.
+const purposeDoor = "door"
+
+// keyring is the secret and the public side of one tenant's log. It is immutable.
+type keyring struct {
+	tenant     uuid.UUID
+	epoch      int
+	origin     string
+	door       [32]byte
+	entry      *sign.CompositeKey
+	checkpoint *sign.CompositeKey
+	stock      *sign.Ed25519Key
+	history    *verify.KeyHistory
+}
+
+// associated binds a sealed key to its purpose and tenant (CONTRACTS: purpose ‖ 0x00 ‖ tenant).
+func associated(purpose string, tenant uuid.UUID) []byte {
+	return append(append([]byte("ledger/"+purpose), 0), tenant[:]...)
+}
+
+// newKeyring makes the keys of a new log.
+func (l *Log) newKeyring(tenant uuid.UUID) (*keyring, error) {
+	k := &keyring{tenant: tenant, epoch: 1}
+	var logID [16]byte
+	for _, b := range [][]byte{logID[:], k.door[:]} {
+		if _, err := io.ReadFull(l.cfg.Rand, b); err != nil {
+			return nil, fmt.Errorf("pgledger: new log: randomness: %w", err)
+		}
+	}
+	k.origin = verify.FormatOrigin(l.cfg.Domain, logID, 1)
+	var err error
+	if k.entry, err = sign.NewCompositeKey(l.cfg.Rand); err != nil {
+		return nil, err
+	}
+	if k.checkpoint, err = sign.NewCompositeKey(l.cfg.Rand); err != nil {
+		return nil, err
+	}
+	if k.stock, err = sign.NewEd25519Key(l.cfg.Rand); err != nil {
+		return nil, err
+	}
+	k.history = &verify.KeyHistory{Origin: k.origin, Keys: []verify.Key{
+		{Purpose: verify.PurposeCheckpoint, Composite: k.checkpoint.Public()},
+		{Purpose: verify.PurposeStock, Ed25519: k.stock.Public()},
+		{Purpose: verify.PurposeEntry, Composite: k.entry.Public()},
+	}}
+	return k, nil
+}
+
+// queueCreate queues the statement that stores a new log.
+func (l *Log) queueCreate(b *pgx.Batch, k *keyring) error {
+	seal := func(purpose string, secret []byte) (string, error) {
+		sealed, err := l.cfg.Sealer.Seal(secret, associated(purpose, k.tenant))
+		clear(secret)
+		if err != nil {
+			return "", fmt.Errorf("pgledger: new log: seal: %w", err)
+		}
+		return sealed, nil
+	}
+	var purposes, ids, seals []string
+	var publics [][]byte
+	seeds := map[verify.Purpose][]byte{
+		verify.PurposeCheckpoint: k.checkpoint.Seed(), verify.PurposeStock: k.stock.Seed(), verify.PurposeEntry: k.entry.Seed(),
+	}
+	for i := range k.history.Keys {
+		key := &k.history.Keys[i]
+		sealed, err := seal(string(key.Purpose), seeds[key.Purpose])
+		if err != nil {
+			return err
+		}
+		public := []byte(nil)
+		if key.Composite != nil {
+			public = key.Composite.Bytes()
+		} else {
+			public = key.Ed25519.Bytes()
+		}
+		purposes, ids = append(purposes, string(key.Purpose)), append(ids, key.ID().String())
+		publics, seals = append(publics, public), append(seals, sealed)
+	}
+	door, err := seal(purposeDoor, append([]byte(nil), k.door[:]...))
+	if err != nil {
+		return err
+	}
+	inner, outer := pads(k.door)
+	b.Queue(`SELECT tomkit.ledger_create($1::uuid, $2::text, $3::bytea, $4::bytea, $5::text, $6::text[], $7::text[], $8::bytea[], $9::text[])`,
+		k.tenant, k.origin, inner, outer, door, purposes, ids, publics, seals)
+	return nil
+}
+
+// pads returns the two HMAC blocks of a key (RFC 2104 §2): PostgreSQL has sha256() but no HMAC.
+func pads(key [32]byte) (inner, outer []byte) {
+	inner, outer = make([]byte, sha256.BlockSize), make([]byte, sha256.BlockSize)
+	copy(inner, key[:])
+	copy(outer, key[:])
+	for i := range inner {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	return inner, outer
+}
+
+// admit returns the code that lets leaves in behind seq first, or a checkpoint in.
+func (k *keyring) admit(purpose string, number uint64, rest ...[]byte) []byte {
+	mac := hmac.New(sha256.New, k.door[:])
+	mac.Write([]byte("tomkit/ledger/" + purpose + "/v1\x00"))
+	mac.Write(k.tenant[:])
+	mac.Write(binary.BigEndian.AppendUint64(nil, number))
+	for _, b := range rest {
+		mac.Write(b)
+	}
+	return mac.Sum(nil)
+}
+
+// sealedKeyring is a keyring as the database returns it.
+type sealedKeyring struct {
+	epoch     int
+	origin    string
+	door      string
+	purposes  []string
+	publics   [][]byte
+	seals     []string
+	validFrom []int64
+}
+
+// open decrypts a stored keyring. Of each purpose the newest key signs.
+func (l *Log) open(tenant uuid.UUID, s *sealedKeyring) (*keyring, error) {
+	k := &keyring{tenant: tenant, epoch: s.epoch, origin: s.origin}
+	door, err := l.unseal(purposeDoor, tenant, s.door)
+	if err != nil || len(door) != len(k.door) {
+		return nil, fmt.Errorf("pgledger: open log: door key: %w", errOr(err))
+	}
+	copy(k.door[:], door)
+	if k.history, err = publicHistory(s); err != nil {
+		return nil, err
+	}
+	for i, purpose := range s.purposes {
+		if k.history.Keys[i].Until != 0 {
+			continue
+		}
+		seed, err := l.unseal(purpose, tenant, s.seals[i])
+		if err != nil {
+			return nil, fmt.Errorf("pgledger: open log: %s key: %w", purpose, err)
+		}
+		if err := k.adopt(verify.Purpose(purpose), seed); err != nil {
+			return nil, fmt.Errorf("pgledger: open log: %s key: %w", purpose, err)
+		}
+		clear(seed)
+	}
+	return k, k.complete()
+}
+
+func (l *Log) unseal(purpose string, tenant uuid.UUID, sealed string) ([]byte, error) {
+	return l.cfg.Sealer.Open(sealed, associated(purpose, tenant))
+}
+
+func (k *keyring) adopt(purpose verify.Purpose, seed []byte) (err error) {
+	switch purpose {
+	case verify.PurposeCheckpoint:
+		k.checkpoint, err = sign.ParseCompositeKey(seed)
+	case verify.PurposeStock:
+		k.stock, err = sign.ParseEd25519Key(seed)
+	case verify.PurposeEntry:
+		k.entry, err = sign.ParseCompositeKey(seed)
+	}
+	return err
+}
+
+// complete reports whether the secret keys are there and belong to the public ones.
+func (k *keyring) complete() error {
+	if k.checkpoint == nil || k.stock == nil || k.entry == nil {
+		return fmt.Errorf("pgledger: open log: %w", errKeys)
+	}
+	for i := range k.history.Keys {
+		key := &k.history.Keys[i]
+		fits := key.Until != 0
+		switch key.Purpose {
+		case verify.PurposeCheckpoint:
+			fits = fits || key.Composite.Equal(k.checkpoint.Public())
+		case verify.PurposeStock:
+			fits = fits || key.Ed25519.Equal(k.stock.Public())
+		case verify.PurposeEntry:
+			fits = fits || key.Composite.Equal(k.entry.Public())
+		}
+		if !fits {
+			return fmt.Errorf("pgledger: open log: %w", errKeys)
+		}
+	}
+	return nil
+}
+
+// publicHistory is the key history of rows sorted by purpose and valid_from.
+func publicHistory(s *sealedKeyring) (*verify.KeyHistory, error) {
+	h := &verify.KeyHistory{Origin: s.origin}
+	for i, purpose := range s.purposes {
+		key := verify.Key{Purpose: verify.Purpose(purpose), From: uint64(s.validFrom[i])}
+		var err error
+		if key.Purpose == verify.PurposeStock {
+			key.Ed25519, err = sign.ParseEd25519PublicKey(s.publics[i])
+		} else {
+			key.Composite, err = sign.ParseCompositePublicKey(s.publics[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("pgledger: open log: %s key: %w", purpose, err)
+		}
+		if n := len(h.Keys); n > 0 && h.Keys[n-1].Purpose == key.Purpose {
+			h.Keys[n-1].Until = key.From
+		}
+		h.Keys = append(h.Keys, key)
+	}
+	return h, nil
+}

@@ -1,0 +1,100 @@
+-- +goose Up
+
+-- The ledger's tables belong to tomkit_ledger, which cannot log in. No login may write them: entries come in through
+-- tomkit.ledger_append, checkpoints through tomkit.ledger_publish, new logs through tomkit.ledger_create. There is no
+-- foreign key to tenants, so deleting a tenant never removes an entry.
+
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- One log per tenant and epoch. door_inner and door_outer are the two HMAC blocks of the key that admits calls of
+-- ledger_append and ledger_publish; the application holds the same key as door_sealed, sealed under its own key. SQL
+-- injected into the request login can read the sealed form at most, so it cannot write an entry, not even in its own tenant.
+CREATE TABLE tomkit.ledger_logs (
+    tenant_id   uuid        NOT NULL,
+    epoch       integer     NOT NULL CHECK (epoch >= 1),
+    origin      text        NOT NULL CHECK (octet_length(origin) BETWEEN 1 AND 255),
+    door_inner  bytea       NOT NULL CHECK (octet_length(door_inner) = 64),
+    door_outer  bytea       NOT NULL CHECK (octet_length(door_outer) = 64),
+    door_sealed text        NOT NULL,
+    created_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, epoch)
+);
+
+-- Where the log ends: size is the next seq, head_hash the last entry's current_hash.
+CREATE TABLE tomkit.ledger_heads (
+    tenant_id uuid        NOT NULL PRIMARY KEY,
+    size      bigint      NOT NULL CHECK (size >= 0),
+    head_hash text        NOT NULL,
+    last_at   timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- Signing keys. sealed is the private half under the application's key; the key history is public_key with valid_from,
+-- the first seq (entry keys) or size (checkpoint keys) the key signs for.
+CREATE TABLE tomkit.ledger_keys (
+    tenant_id  uuid        NOT NULL,
+    purpose    text        NOT NULL CHECK (purpose IN ('checkpoint', 'checkpoint-ed25519', 'entry')),
+    valid_from bigint      NOT NULL CHECK (valid_from >= 0),
+    key_id     text        NOT NULL CHECK (key_id ~ '^[0-9a-f]{16}$'),
+    public_key bytea       NOT NULL,
+    sealed     text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, purpose, valid_from),
+    UNIQUE (tenant_id, key_id)
+);
+
+-- The document's table (TOM 3.3). details is json, not jsonb: it keeps the canonical bytes. Both chain hashes are the
+-- 64 hexadecimal digits the formula concatenates, so a link can be redone with printf and sha256sum. There are no CHECK
+-- constraints: what ledger_append lets in was checked, and they would cost a quarter of the insert.
+CREATE TABLE tomkit.audit_logs (
+    tenant_id           uuid        NOT NULL,
+    seq                 bigint      NOT NULL,
+    id                  uuid        NOT NULL,
+    user_id             uuid,
+    action              text        NOT NULL,
+    entity_type         text        NOT NULL,
+    entity_id           text        NOT NULL,
+    details             json        NOT NULL,
+    nis2_narrative      text        NOT NULL,
+    previous_hash       text        NOT NULL,
+    current_hash        text        NOT NULL,
+    dilithium_signature bytea,
+    created_at          timestamptz NOT NULL,
+    class               text        NOT NULL, -- normal, critical
+    scheme              text        NOT NULL, -- bound, plain
+    signature_key       text,
+    leaf_hash           bytea       NOT NULL,
+    PRIMARY KEY (tenant_id, seq),
+    UNIQUE (tenant_id, id)
+);
+
+-- Personal values behind the commitments of an entry. Erasing a person (Art. 17 GDPR) removes rows here, never there.
+CREATE TABLE tomkit.ledger_openings (
+    tenant_id  uuid   NOT NULL,
+    seq        bigint NOT NULL,
+    commitment bytea  NOT NULL CHECK (octet_length(commitment) = 32),
+    salt       bytea  NOT NULL CHECK (octet_length(salt) = 32),
+    subject    uuid   NOT NULL,
+    value      text   NOT NULL CHECK (octet_length(value) <= 1024),
+    PRIMARY KEY (tenant_id, seq, commitment)
+);
+CREATE INDEX ledger_openings_subject ON tomkit.ledger_openings (tenant_id, subject);
+
+-- Full tiles of 256 hashes (C2SP tlog-tiles) and the hash over each. Partial tiles are made from leaves and tile roots.
+CREATE TABLE tomkit.ledger_tiles (
+    tenant_id uuid     NOT NULL,
+    level     smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
+    idx       bigint   NOT NULL CHECK (idx >= 0),
+    hashes    bytea    NOT NULL CHECK (octet_length(hashes) = 8192),
+    root      bytea    NOT NULL CHECK (octet_length(root) = 32),
+    PRIMARY KEY (tenant_id, level, idx)
+);
+
+CREATE TABLE tomkit.ledger_checkpoints (
+    tenant_id  uuid        NOT NULL,
+    epoch      integer     NOT NULL,
+    size       bigint      NOT NULL CHECK (size > 0),
+    root       bytea       NOT NULL CHECK (octet_length(root) = 32),
+    note       text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, epoch, size)
+);

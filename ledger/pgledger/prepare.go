@@ -1,0 +1,184 @@
+package pgledger
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/pioneerdesk/tomkit/ledger"
+	"github.com/pioneerdesk/tomkit/ledger/narrative"
+	"github.com/pioneerdesk/tomkit/ledger/record"
+	"github.com/pioneerdesk/tomkit/ledger/verify"
+)
+
+// pending is an entry on its way: everything is known but its place, its time and its hashes.
+type pending struct {
+	entry     verify.Entry
+	canonical []byte // with zeros where place sets the rest
+	openings  []ledger.Opening
+	receipt   ledger.Receipt // set when committed
+
+	state atomic.Int32 // see batcher.go
+	err   error
+	done  chan struct{}
+}
+
+// prepare checks ev and renders it. Errors wrap ledger.ErrInvalid or ledger.ErrTooLarge.
+func (l *Log) prepare(ev record.Event) (*pending, error) {
+	if ev.Tenant == uuid.Nil {
+		return nil, fmt.Errorf("%w: no tenant", ledger.ErrInvalid)
+	}
+	id, err := uuid.NewRandomFromReader(l.cfg.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("pgledger: prepare: randomness: %w", err)
+	}
+	p := &pending{}
+	b := binder{rand: l.cfg.Rand}
+	details, err := b.object(ev.Details, 1)
+	if err != nil {
+		return nil, refused(err)
+	}
+	p.entry = verify.Entry{
+		ID: id, Tenant: ev.Tenant, Action: ev.Action, EntityType: ev.EntityType, EntityID: ev.EntityID,
+		CreatedAt: time.Unix(0, 0), Scheme: verify.SchemeBound,
+	}
+	if ev.Actor.Valid {
+		actor := [16]byte(ev.Actor.UUID)
+		p.entry.User = &actor
+	}
+	if ev.Critical {
+		p.entry.Class = verify.Critical
+	}
+	if p.entry.Details, err = verify.CanonicalDetails(details); err != nil {
+		return nil, refused(err)
+	}
+	if p.entry.Narrative, err = narrative.Bind(ev.Narrative, b.commit); err != nil {
+		return nil, refused(err)
+	}
+	if p.canonical, err = p.entry.Canonical(); err != nil {
+		return nil, refused(err)
+	}
+	if len(p.canonical) > verify.MaxEntry {
+		return nil, fmt.Errorf("%w: entry: %d bytes, limit %d", ledger.ErrTooLarge, len(p.canonical), verify.MaxEntry)
+	}
+	p.openings = b.openings
+	return p, nil
+}
+
+// refused gives an error of a formatting room the sentinel callers of a ledger branch on.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrTooLarge):
+		return err
+	case errors.Is(err, verify.ErrTooLarge), errors.Is(err, narrative.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ledger.ErrTooLarge, err)
+	case errors.Is(err, verify.ErrMalformed), errors.Is(err, narrative.ErrArgument), errors.Is(err, narrative.ErrUnknownTemplate):
+		return fmt.Errorf("%w: %w", ledger.ErrInvalid, err)
+	}
+	return err
+}
+
+// binder replaces personal values by commitments and keeps the openings.
+type binder struct {
+	rand     io.Reader
+	openings []ledger.Opening
+}
+
+func (b *binder) commit(p record.Personal) ([32]byte, error) {
+	if len(p.Value) > verify.MaxPersonal {
+		return [32]byte{}, fmt.Errorf("%w: personal value: %d bytes, limit %d", ledger.ErrTooLarge, len(p.Value), verify.MaxPersonal)
+	}
+	if !utf8.ValidString(p.Value) || strings.IndexByte(p.Value, 0) >= 0 {
+		return [32]byte{}, fmt.Errorf("%w: personal value is not UTF-8 or holds U+0000", ledger.ErrInvalid)
+	}
+	o := ledger.Opening{Subject: p.Subject, Value: p.Value}
+	if _, err := io.ReadFull(b.rand, o.Salt[:]); err != nil {
+		return [32]byte{}, fmt.Errorf("pgledger: prepare: randomness: %w", err)
+	}
+	o.Commitment = verify.Commitment(o.Salt, o.Value)
+	b.openings = append(b.openings, o)
+	return o.Commitment, nil
+}
+
+func (b *binder) object(m map[string]any, depth int) (map[string]any, error) {
+	if depth > verify.MaxDepth {
+		return nil, fmt.Errorf("%w: details: nested too deeply", ledger.ErrInvalid)
+	}
+	if looksCommitted(m) {
+		return nil, fmt.Errorf("%w: details: an object of the form of a commitment", ledger.ErrInvalid)
+	}
+	bound := make(map[string]any, len(m))
+	for k, v := range m {
+		var err error
+		if bound[k], err = b.value(v, depth); err != nil {
+			return nil, err
+		}
+	}
+	return bound, nil
+}
+
+func (b *binder) value(v any, depth int) (any, error) {
+	switch x := v.(type) {
+	case record.Personal:
+		c, err := b.commit(x)
+		return map[string]any{"c": hex.EncodeToString(c[:])}, err
+	case map[string]any:
+		return b.object(x, depth+1)
+	case []any:
+		if depth >= verify.MaxDepth {
+			return nil, fmt.Errorf("%w: details: nested too deeply", ledger.ErrInvalid)
+		}
+		list := make([]any, len(x))
+		for i := range x {
+			var err error
+			if list[i], err = b.value(x[i], depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
+	return v, nil // the canonical form refuses other types
+}
+
+// looksCommitted reports whether m reads like the commitment to a personal value, which only the ledger may write.
+func looksCommitted(m map[string]any) bool {
+	c, ok := m["c"].(string)
+	if len(m) != 1 || !ok || len(c) != 64 {
+		return false
+	}
+	_, err := hex.DecodeString(c)
+	return err == nil
+}
+
+// Offsets in the canonical form, version 1 (ledger/verify): version, seq, id, tenant, user flag, [user], class, scheme,
+// microseconds, previous hash, current hash. A test compares place with verify.Entry.Canonical.
+const (
+	offsetSeq    = 1
+	offsetUser   = 1 + 8 + 16 + 16
+	offsetMicros = offsetUser + 1 + 2 // without user
+)
+
+// place makes the entry follow prev and returns its leaf hash. It costs two hashes and no parsing, since it runs while
+// the log is held.
+func (p *pending) place(seq uint64, prev [32]byte, at time.Time) [32]byte {
+	e := &p.entry
+	e.Seq, e.PreviousHash, e.CreatedAt = seq, prev, at
+	e.CurrentHash = verify.ChainHash(prev, e.Action, e.EntityID, e.Narrative, at)
+	i := offsetMicros
+	if e.User != nil {
+		i += 16
+	}
+	binary.BigEndian.PutUint64(p.canonical[offsetSeq:], seq)
+	binary.BigEndian.PutUint64(p.canonical[i:], uint64(at.UnixMicro()))
+	copy(p.canonical[i+8:], e.PreviousHash[:])
+	copy(p.canonical[i+40:], e.CurrentHash[:])
+	return verify.LeafHash(p.canonical)
+}
