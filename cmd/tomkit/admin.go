@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -20,7 +22,7 @@ import (
 )
 
 type adminCmd struct {
-	Data      string       `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA" type:"path"`
+	Data      string       `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA"`
 	Operator  string       `help:"Operator's domain, in the origins of the ledger's checkpoints." env:"TOMKIT_OPERATOR" default:"localhost"`
 	Bootstrap bootstrapCmd `cmd:"" help:"Make the operator and the first superadmin. Works once."`
 	MSP       mspCmd       `cmd:"" name:"msp" help:"Make a managed service provider."`
@@ -111,7 +113,7 @@ func (t *tenantCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
 		if err != nil {
 			return input(err)
 		}
-		_, secret, err := s.AddPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
+		_, secret, err := s.AddFirstPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
 		if err != nil {
 			return input(err)
 		}
@@ -137,11 +139,10 @@ func input(err error) error {
 func (c *console) newPassword() (string, error) {
 	if !term.IsTerminal(int(c.in.Fd())) {
 		line, err := bufio.NewReader(c.in).ReadString('\n')
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			return "", cli.UsageError("no password on standard input: %w", err)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", err
 		}
-		return line, nil
+		return usable(strings.TrimRight(line, "\r\n"))
 	}
 	ask := func(prompt string) (string, error) {
 		fmt.Fprint(c.err, prompt)
@@ -157,10 +158,21 @@ func (c *console) newPassword() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if first == "" || first != second {
-		return "", cli.UsageError("the passwords differ or are empty")
+	if first != second {
+		return "", cli.UsageError("the passwords differ")
 	}
-	return first, nil
+	return usable(first)
+}
+
+// usable refuses passwords that nobody could sign in with: the server reads Unicode text.
+func usable(password string) (string, error) {
+	switch {
+	case password == "":
+		return "", cli.UsageError("no password on standard input")
+	case strings.ContainsRune(password, utf8.RuneError):
+		return "", cli.UsageError("the password is not UTF-8 text")
+	}
+	return password, nil
 }
 
 // authenticator shows the TOTP secret once.

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -93,12 +96,28 @@ func (p Program) run(ctx context.Context, args []string, values []any) int {
 }
 
 func (p Program) fail(code int, err error) int {
-	fmt.Fprintf(p.Stderr, "%s: %s\n", p.Name, lineBreaks.Replace(err.Error()))
+	fmt.Fprintf(p.Stderr, "%s: %s\n", p.Name, oneLine(err.Error()))
 	return code
 }
 
-// lineBreaks keeps an error on one line, as whoever greps a log expects; libraries list several causes below each other.
-var lineBreaks = strings.NewReplacer("\n\t", " ", "\n", "; ")
+// oneLine joins the lines of joined errors and of those that span several by themselves, each once, and takes control characters out:
+// parts of the text may come from another machine.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	text = strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
 
 // Version is the version of the module this program was built from, with the revision where the build recorded one.
 func Version() string {

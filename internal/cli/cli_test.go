@@ -18,7 +18,7 @@ type grammar struct {
 }
 
 type work struct {
-	Fail string `help:"How to fail." enum:"no,plain,usage,three" default:"no"`
+	Fail string `help:"How to fail." enum:"no,plain,usage,three,lines" default:"no"`
 }
 
 func (w *work) Run(ctx context.Context, greeting string) error {
@@ -29,6 +29,8 @@ func (w *work) Run(ctx context.Context, greeting string) error {
 		return cli.UsageError("no such file")
 	case "three":
 		return &cli.ExitError{Code: 3, Err: errors.New("third")}
+	case "lines":
+		return errors.Join(errors.New("connect:\n\tfirst address\n\tfirst address"), errors.New("close \x1b[2J"))
 	}
 	if ctx.Err() != nil || greeting != "hello" {
 		return errors.New("context or binding lost")
@@ -46,11 +48,12 @@ func TestExitCodes(t *testing.T) {
 		"a failure is 1":              {[]string{"work", "--fail=plain"}, cli.Failure, "prog: broken\n"},
 		"unusable input is 2":         {[]string{"work", "--fail=usage"}, cli.Usage, "prog: no such file\n"},
 		"a program's own code":        {[]string{"work", "--fail=three"}, 3, "prog: third\n"},
+		"several lines become one":    {[]string{"work", "--fail=lines"}, cli.Failure, "prog: connect: first address; close \ufffd[2J\n"},
 		"an unknown flag is 2":        {[]string{"work", "--nope"}, cli.Usage, "prog: unknown flag --nope\nprog: see prog --help\n"},
 		"a missing command is 2":      {nil, cli.Usage, "prog: expected \"work\"\nprog: see prog --help\n"},
 		"help is success":             {[]string{"--help"}, cli.OK, ""},
 		"the version is success":      {[]string{"--version"}, cli.OK, ""},
-		"a value outside the enum: 2": {[]string{"work", "--fail=x"}, cli.Usage, "prog: --fail must be one of \"no\",\"plain\",\"usage\",\"three\" but got \"x\"\nprog: see prog --help\n"},
+		"a value outside the enum: 2": {[]string{"work", "--fail=x"}, cli.Usage, "prog: --fail must be one of \"no\",\"plain\",\"usage\",\"three\",\"lines\" but got \"x\"\nprog: see prog --help\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -96,11 +96,18 @@ func public[I, O any](a *api, op huma.Operation, reason string, handler func(con
 
 type authErrorKey struct{}
 
+// Two reasons why there is no session that are not the client's lack of one.
+var (
+	unchecked = newProblem(http.StatusServiceUnavailable, "unavailable", "The session cannot be checked at the moment.")
+	ambiguous = newProblem(http.StatusBadRequest, "ambiguous_credentials", "The request carries more than one credential.")
+)
+
 // authenticated puts the session and its subject into the request's context. A request without a usable credential goes on without:
-// the guard of its route decides. A device's credential is not a session's and is left to the endpoints that know it.
+// the guard of its route decides. A device's credential is not a session's and is left to the endpoints that know it. Outside /v1/,
+// for probes and documentation, nobody looks at credentials.
 func (a *api) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer tk1_") {
+		if !strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.Header.Get("Authorization"), "Bearer tk1_") {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -112,10 +119,10 @@ func (a *api) authenticated(next http.Handler) http.Handler {
 			r = r.WithContext(ctx)
 		case errors.Is(err, session.ErrUnavailable) && !signingIn:
 			w.Header().Set("Retry-After", "1")
-			writeProblem(w, r, newProblem(http.StatusServiceUnavailable, "unavailable", "The session cannot be checked at the moment."))
+			writeProblem(w, r, unchecked)
 			return
 		case errors.Is(err, session.ErrAmbiguous) && !signingIn:
-			writeProblem(w, r, newProblem(http.StatusBadRequest, "ambiguous_credentials", "The request carries more than one credential."))
+			writeProblem(w, r, ambiguous)
 			return
 		default:
 			r = r.WithContext(context.WithValue(r.Context(), authErrorKey{}, err))
@@ -141,8 +148,11 @@ func (a *api) session(ctx context.Context) (session.Session, error) {
 	if ok {
 		return s, nil
 	}
-	if err, _ := ctx.Value(authErrorKey{}).(error); errors.Is(err, session.ErrUnavailable) {
-		return s, newProblem(http.StatusServiceUnavailable, "unavailable", "The session cannot be checked at the moment.")
+	switch err, _ := ctx.Value(authErrorKey{}).(error); {
+	case errors.Is(err, session.ErrUnavailable):
+		return s, huma.ErrorWithHeaders(unchecked, http.Header{"Retry-After": {"1"}})
+	case errors.Is(err, session.ErrAmbiguous):
+		return s, ambiguous
 	}
 	return s, newProblem(http.StatusUnauthorized, "no_token", "Sign in first.")
 }

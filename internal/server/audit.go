@@ -42,7 +42,7 @@ type auditEntry struct {
 type listAuditInput struct {
 	After  int64     `query:"after" minimum:"-1" default:"-1" doc:"Seq of the last entry of the page before"`
 	Newest bool      `query:"newest" doc:"Newest first"`
-	Action string    `query:"action" maxLength:"64"`
+	Action string    `query:"action" maxLength:"64" pattern:"^[a-z0-9_]*$"`
 	From   time.Time `query:"from" doc:"From this time on"`
 	Until  time.Time `query:"until" doc:"Before this time"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`

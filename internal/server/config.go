@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pioneerdesk/tomkit/authn/pgauthn"
 	"github.com/pioneerdesk/tomkit/internal/pglocal"
 	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/migrate"
 	"github.com/pioneerdesk/tomkit/vault"
 )
 
@@ -30,12 +32,12 @@ type Config struct {
 	// SuperuserURL lets the server create the logins itself. For development: refused in production.
 	SuperuserURL string
 	// DataDir holds the private PostgreSQL, when no connection string is given, and the development keys. Empty means a
-	// temporary directory that is removed at the end. Refused in production without connection strings.
+	// temporary directory that is removed at the end, which is refused beside a database that stays.
 	DataDir string
 
 	// Operator is the domain in the ledger's origins. Empty means Host.
 	Operator string
-	// Production refuses everything that is for development only. It is set by TOMKIT_ENV=production.
+	// Production refuses everything that is for development only. [FromEnvironment] sets it by TOMKIT_ENV.
 	Production bool
 	// CheckpointEvery is the interval of ledger checkpoints. Zero means 1s.
 	CheckpointEvery time.Duration
@@ -89,6 +91,8 @@ func (c Config) resolve() (Config, error) {
 		return c, fmt.Errorf("%w: production needs the connection strings of the four logins; see tomkit roles", ErrConfig)
 	case c.Production && c.TLS == nil:
 		return c, fmt.Errorf("%w: production needs a certificate (TOMKIT_TLS_CERT, TOMKIT_TLS_KEY)", ErrConfig)
+	case !c.Production && given+len(c.SuperuserURL) > 0 && c.DataDir == "":
+		return c, fmt.Errorf("%w: a database that stays needs a data directory (--data, TOMKIT_DATA): keys made anew at each start would not open what it holds", ErrConfig)
 	case c.CheckpointEvery < 0:
 		return c, fmt.Errorf("%w: the checkpoint interval is negative", ErrConfig)
 	}
@@ -113,14 +117,31 @@ func FromEnvironment(getenv func(string) string) Config {
 	return Config{
 		AppURL: getenv("TOMKIT_DATABASE_URL"), MSPURL: getenv("TOMKIT_DATABASE_MSP_URL"), SystemURL: getenv("TOMKIT_DATABASE_SYSTEM_URL"),
 		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
-		Production: getenv("TOMKIT_ENV") == "production",
+		Production: !development(getenv("TOMKIT_ENV")),
 	}
+}
+
+// development reports whether an environment's name says that nothing in it is worth protecting. A name nobody knows is taken for
+// production: refusing too much is noticed at once, the other mistake when it is too late.
+func development(name string) bool {
+	switch strings.ToLower(strings.TrimSpace(name)) {
+	case "", "development", "dev", "test":
+		return true
+	}
+	return false
 }
 
 // IsConfiguration reports whether err says that the server cannot start as it is configured or on this machine, rather than that
 // something failed.
 func IsConfiguration(err error) bool {
 	var missing *pglocal.NotInstalledError
-	return errors.Is(err, ErrConfig) || errors.Is(err, rls.ErrUnsafeLogin) || errors.Is(err, vault.ErrProduction) ||
-		errors.Is(err, vault.ErrPermissions) || errors.As(err, &missing)
+	var data *pglocal.VersionError
+	var old *migrate.TooOldError
+	var refused *rls.ContextRefusedError
+	for _, known := range []error{ErrConfig, rls.ErrUnsafeLogin, vault.ErrProduction, vault.ErrPermissions, vault.ErrFile, pgauthn.ErrUnreadable, pglocal.ErrForeignDir, pglocal.ErrUnsupported} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return errors.As(err, &missing) || errors.As(err, &data) || errors.As(err, &old) || errors.As(err, &refused)
 }

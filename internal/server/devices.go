@@ -137,7 +137,7 @@ func (a *api) enrol(ctx context.Context, in *enrolInput) (*enrolOutput, error) {
 }
 
 type heartbeatInput struct {
-	Authorization string `header:"Authorization" maxLength:"256"`
+	Authorization string `header:"Authorization"`
 	RawBody       []byte `contentType:"application/json"`
 }
 

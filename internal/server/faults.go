@@ -2,14 +2,20 @@ package server
 
 import (
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pioneerdesk/tomkit/authn"
 	"github.com/pioneerdesk/tomkit/authn/password"
 	"github.com/pioneerdesk/tomkit/heartbeat"
 	"github.com/pioneerdesk/tomkit/internal/server/fleet"
 	"github.com/pioneerdesk/tomkit/ledger"
+	"github.com/pioneerdesk/tomkit/rls"
 )
 
 // fault is what a client is told of an error.
@@ -40,6 +46,24 @@ var faults = []fault{
 	{ledger.ErrInvalid, http.StatusUnprocessableEntity, "invalid", "The change cannot be recorded as it is; nothing was changed."},
 	{ledger.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "The change cannot be recorded, a value is too long; nothing was changed."},
 	{ledger.ErrNoLog, http.StatusNotFound, "no_log", "The tenant's ledger has no entry yet."},
+	{rls.ErrCommitUnknown, http.StatusServiceUnavailable, "unconfirmed", "The database did not confirm. Look whether the change was made before doing it again."},
+	{rls.ErrCommitted, http.StatusServiceUnavailable, "unconfirmed", "The database did not confirm. Look whether the change was made before doing it again."},
+}
+
+// away reports whether err says that the database cannot be reached or takes no work: an outage, where the same request may succeed later.
+func away(err error) bool {
+	var connect *pgconn.ConnectError
+	var refusal *pgconn.PgError
+	var network net.Error
+	switch {
+	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), pgconn.SafeToRetry(err):
+		return true
+	case errors.As(err, &refusal):
+		// Connection exception, insufficient resources, shut-downs (PostgreSQL manual, appendix A).
+		class := refusal.Code[:min(2, len(refusal.Code))]
+		return class == "08" || class == "53" || strings.HasPrefix(refusal.Code, "57P")
+	}
+	return false
 }
 
 // retryAfter returns how long the client is to wait, zero where the error does not say.

@@ -57,23 +57,51 @@ func hardened(hsts bool) func(http.Handler) http.Handler {
 	}
 }
 
-// recovered answers a panic with a problem and keeps the server running. The stack goes to the log, never to the client.
+// recovered answers a panic with a problem and keeps the server running. The stack goes to the log, never to the client. An answer that
+// has begun is broken off, so that no client takes the part for the whole.
 func recovered(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			begun := &begunWriter{ResponseWriter: w}
 			defer func() {
-				if v := recover(); v != nil {
-					if v == http.ErrAbortHandler {
-						panic(v)
-					}
-					log.ErrorContext(r.Context(), "handler panicked", "request_id", requestID(r.Context()), "stack", string(debug.Stack()))
-					writeProblem(w, r, newProblem(http.StatusInternalServerError, "internal", "The server failed; nothing was changed."))
+				v := recover()
+				if v == nil {
+					return
 				}
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				log.ErrorContext(r.Context(), "handler panicked", "request_id", requestID(r.Context()), "stack", string(debug.Stack()))
+				if begun.begun {
+					panic(http.ErrAbortHandler)
+				}
+				writeProblem(w, r, newProblem(http.StatusInternalServerError, "internal", failed))
 			}()
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(begun, r)
 		})
 	}
 }
+
+// begunWriter remembers whether anything was sent.
+type begunWriter struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *begunWriter) WriteHeader(status int) {
+	w.begun = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *begunWriter) Write(p []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *begunWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -63,8 +64,14 @@ func (a *api) fault(ctx context.Context, err error) error {
 		return newProblem(http.StatusServiceUnavailable, "canceled", "The request was given up before it was finished.")
 	}
 	a.log.ErrorContext(ctx, "request failed", "request_id", requestID(ctx), "error", err.Error())
-	return newProblem(http.StatusInternalServerError, "internal", "The server failed; nothing was changed.")
+	if away(err) {
+		return huma.ErrorWithHeaders(newProblem(http.StatusServiceUnavailable, "unavailable", "The database does not answer at the moment."), http.Header{"Retry-After": {"1"}})
+	}
+	return newProblem(http.StatusInternalServerError, "internal", failed)
 }
+
+// failed is all a client is told of a fault of ours.
+const failed = "The server failed. Its operator finds the cause under the request id."
 
 // problems is the huma transformer that turns huma's own errors into problems of ours and adds the request id to all.
 func problems(ctx huma.Context, _ string, body any) (any, error) {
@@ -76,8 +83,10 @@ func problems(ctx huma.Context, _ string, body any) (any, error) {
 	case *huma.ErrorModel:
 		p := newProblem(e.Status, humaCode(e.Status), e.Detail)
 		p.RequestID = requestID(ctx.Context())
-		for _, d := range e.Errors { // d.Value repeats the request, passwords included: left out
-			p.Errors = append(p.Errors, FieldError{Location: d.Location, Message: d.Message})
+		for _, d := range e.Errors {
+			// d.Value repeats the request, passwords included, and so may what stands behind a colon: both are left out.
+			message, _, _ := strings.Cut(d.Message, ": ")
+			p.Errors = append(p.Errors, FieldError{Location: d.Location, Message: message})
 		}
 		return p, nil
 	}

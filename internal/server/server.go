@@ -34,6 +34,7 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10 // bytes
 	shutdownLimit = 10 * time.Second
+	sweepInterval = time.Hour
 )
 
 // Audience is the aud claim of access tokens.
@@ -87,8 +88,15 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := s.open(ctx, keys); err != nil {
 		return nil, err
 	}
-	s.handler, s.routes, err = s.compose(keys)
-	return s, err
+	if s.handler, s.routes, err = s.compose(keys); err != nil {
+		return nil, err
+	}
+	resealed, err := s.People.MigrateSecrets(ctx) // TOM 1.2.1: at every start
+	if err != nil {
+		return nil, err
+	}
+	s.log.InfoContext(ctx, "TOTP secrets are sealed under the present key", "resealed", resealed.Resealed)
+	return s, nil
 }
 
 // Routes lists every route with the permission it demands or the reason why it is public, for reviewers and tests.
@@ -254,6 +262,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.part("heartbeats", s.beats.Run(background)) })
 	g.Go(func() error { return s.part("checkpoints", s.Ledger.Run(background)) })
+	g.Go(func() error { s.sweep(background); return nil })
 	g.Go(func() error {
 		defer stop() // the parts outlive the last request
 		<-ctx.Done()
@@ -266,6 +275,22 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+// sweep removes what is over from the sign-in's tables, now and then. A sweep that fails is tried again at the next turn.
+func (s *Server) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if _, err := s.People.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "sweep failed", "error", err.Error())
+			}
+		}
+	}
 }
 
 // part names the background part that failed. Being told to stop is no failure.

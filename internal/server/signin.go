@@ -114,7 +114,7 @@ func (a *api) password(ctx context.Context, in *passwordInput) (*signInOutput, e
 }
 
 func (a *api) totp(ctx context.Context, in *codeInput) (*signInOutput, error) {
-	g, err := a.flow.TOTP(ctx, authn.CodeRequest{StepToken: in.Body.StepToken, Code: in.Body.Code, Binding: in.binding()})
+	g, err := a.flow.TOTP(ctx, authn.CodeRequest{StepToken: in.Body.StepToken, Code: in.Body.Code, Binding: in.binding(), Address: clientAddr(ctx)})
 	if err != nil {
 		return nil, a.fault(ctx, err)
 	}
@@ -134,7 +134,7 @@ func (a *api) beginTOTP(ctx context.Context, in *stepInput) (*totpOfferOutput, e
 }
 
 func (a *api) confirmTOTP(ctx context.Context, in *codeInput) (*signInOutput, error) {
-	g, err := a.flow.ConfirmTOTP(ctx, authn.CodeRequest{StepToken: in.Body.StepToken, Code: in.Body.Code, Binding: in.binding()})
+	g, err := a.flow.ConfirmTOTP(ctx, authn.CodeRequest{StepToken: in.Body.StepToken, Code: in.Body.Code, Binding: in.binding(), Address: clientAddr(ctx)})
 	if err != nil {
 		return nil, a.fault(ctx, err)
 	}

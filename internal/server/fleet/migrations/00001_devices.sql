@@ -6,7 +6,7 @@ CREATE TABLE tomkit.devices (
 	id           uuid        NOT NULL,
 	name         text        NOT NULL CHECK (char_length(name) BETWEEN 1 AND 128),
 	os           text        NOT NULL CHECK (char_length(os) BETWEEN 1 AND 64),
-	arch         text        NOT NULL CHECK (char_length(arch) BETWEEN 1 AND 32),
+	arch         text        NOT NULL CHECK (char_length(arch) BETWEEN 1 AND 64),
 	machine_id   text        NOT NULL CHECK (char_length(machine_id) BETWEEN 1 AND 128),
 	enrolled_at  timestamptz NOT NULL,
 	removed_at   timestamptz,
