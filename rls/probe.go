@@ -53,6 +53,7 @@ type ProbeError struct {
 	Fix string
 }
 
+// Error names the login, the problem and the fix.
 func (e *ProbeError) Error() string {
 	s := fmt.Sprintf("rls: probe: login %s (session %s): %s", e.Login, e.Session, e.Problem)
 	if e.Detail != "" {
@@ -138,6 +139,7 @@ type ContextRefusedError struct {
 	Skew time.Duration
 }
 
+// Error says why the database may refuse the context.
 func (e *ContextRefusedError) Error() string {
 	if e.KeyID == "" {
 		return "rls: probe: the database wants signed contexts; fix: set Config.ContextKey, or switch the database with UsePlainContextUnsafe"

@@ -32,6 +32,7 @@ type NotInstalledError struct {
 	Install  string     // command that installs one on this platform
 }
 
+// Error says what is missing and which command installs it.
 func (e *NotInstalledError) Error() string {
 	var old string
 	for _, b := range e.TooOld {

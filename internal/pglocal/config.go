@@ -67,6 +67,7 @@ type VersionError struct {
 	Have int    // major version of the binaries
 }
 
+// Error names both versions and what to do.
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("pglocal: start: %s holds data of PostgreSQL %s and the binaries are %d: install PostgreSQL %s or use another directory",
 		e.Dir, e.Data, e.Have, e.Data)
@@ -79,6 +80,7 @@ type StartError struct {
 	Log  string // last lines of the program's output
 }
 
+// Error is the cause with the end of the log.
 func (e *StartError) Error() string {
 	s := fmt.Sprintf("pglocal: start: %s: %v", e.Verb, e.Err)
 	if e.Log != "" {

@@ -8,6 +8,7 @@ type TooOldError struct {
 	Version int
 }
 
+// Error names the versions.
 func (e *TooOldError) Error() string {
 	return fmt.Sprintf("migrate: server version %d.%d is older than PostgreSQL 15", e.Version/10000, e.Version%10000)
 }
@@ -20,6 +21,7 @@ type FailedError struct {
 	Err error
 }
 
+// Error names the migration and the cause.
 func (e *FailedError) Error() string {
 	return fmt.Sprintf("migrate: %s: %s: %v", e.Source, e.File, e.Err)
 }
@@ -34,6 +36,7 @@ type EditedError struct {
 	Version      int64
 }
 
+// Error names the migration.
 func (e *EditedError) Error() string {
 	return fmt.Sprintf("migrate: %s: %s was edited after it was applied; write a new migration instead", e.Source, e.File)
 }
