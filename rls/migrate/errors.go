@@ -48,6 +48,7 @@ type MissingError struct {
 	Version int64
 }
 
+// Error names the migration that is gone.
 func (e *MissingError) Error() string {
 	return fmt.Sprintf("migrate: %s: version %d was applied and is unknown here; the database is newer than this program", e.Source, e.Version)
 }
