@@ -269,16 +269,21 @@ func TestOverload(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(x'746b6c67'::int, hashtext($1::text))`, tenant.String())
 	require.NoError(t, err)
 	results := make(chan error, 20)
-	for i := range 20 {
-		go func() {
-			_, err := log.Append(context.Background(), system(tenant, i))
-			results <- err
-		}()
+	send := func() {
+		_, err := log.Append(context.Background(), system(tenant, 1))
+		results <- err
 	}
-	overloaded := 0
+	go send()
+	require.Eventually(t, func() bool {
+		var hanging bool
+		err := tx.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)`).Scan(&hanging)
+		return err == nil && hanging
+	}, 10*time.Second, 5*time.Millisecond)
+	for range 19 {
+		go send()
+	}
 	for range 17 { // one on its way, two waiting
 		require.ErrorIs(t, <-results, ledger.ErrOverloaded)
-		overloaded++
 	}
 	_, err = log.Append(t.Context(), system(uuid.New(), 0))
 	require.ErrorIs(t, err, ledger.ErrOverloaded, "no batcher for another tenant")

@@ -29,7 +29,7 @@ type keyring struct {
 	history    *verify.KeyHistory
 }
 
-// associated binds a sealed key to its purpose and tenant (CONTRACTS: purpose ‖ 0x00 ‖ tenant).
+// associated binds a sealed key to its purpose and tenant.
 func associated(purpose string, tenant uuid.UUID) []byte {
 	return append(append([]byte("ledger/"+purpose), 0), tenant[:]...)
 }

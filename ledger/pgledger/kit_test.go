@@ -7,8 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -66,43 +64,6 @@ func newKit(t testing.TB) kit {
 	t.Helper()
 	pg := pgtest.New(t, rls.Migrations(), pgledger.Migrations())
 	k := kit{pg: pg, db: pg.Open(t)}
-	if v := os.Getenv("VAR"); v != "" {
-		var def string
-		super := pg.Superuser(t)
-		require.NoError(t, super.QueryRow(t.Context(), "select pg_get_functiondef(oid) from pg_proc where proname='ledger_append'").Scan(&def))
-		if strings.Contains(v, "noleaf") {
-			i := strings.Index(def, "tomkit.ledger_leaf(p_first + u.n")
-			j := strings.Index(def[i:], "u.details)") + i
-			def = def[:i] + "''::bytea" + def[j+len("u.details)"):]
-			def = strings.Replace(def, "'ledger: entries are not authentic'", "'x'", 1)
-			def = strings.Replace(def, "IF p_mac IS DISTINCT", "IF false AND p_mac IS DISTINCT", 1)
-		}
-		if strings.Contains(v, "nolink") {
-			i := strings.Index(def, "tomkit.ledger_link(u.previous")
-			j := strings.Index(def[i:], "u.at)") + i
-			def = def[:i] + "u.hash" + def[j+len("u.at)"):]
-		}
-		if strings.Contains(v, "noinsert") {
-			def = strings.Replace(def, "with ordinality", "WITH ORDINALITY", 1)
-			i := strings.Index(def, "signature_key, n)\n")
-			def = def[:i] + "signature_key, n) WHERE false" + def[i+len("signature_key, n)"):]
-			def = strings.Replace(def, "IF v_good IS NOT TRUE", "IF false", 1)
-			def = strings.Replace(def, "IF p_mac IS DISTINCT", "IF false AND p_mac IS DISTINCT", 1)
-		}
-		_, err := super.Exec(t.Context(), def)
-		require.NoError(t, err)
-		if strings.Contains(v, "norls") {
-			_, err = super.Exec(t.Context(), "ALTER TABLE tomkit.audit_logs NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
-			require.NoError(t, err)
-		}
-		if strings.Contains(v, "noidx") {
-			_, err = super.Exec(t.Context(), "ALTER TABLE tomkit.audit_logs DROP CONSTRAINT audit_logs_tenant_id_id_key")
-			require.NoError(t, err)
-		}
-	}
-	if os.Getenv("VAR") != "" && strings.Contains(os.Getenv("VAR"), "norls") {
-		return k
-	}
 	k.log = k.open(t, config())
 	return k
 }
