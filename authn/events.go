@@ -51,7 +51,6 @@ const (
 	methodTOTP     = "TOTP"
 	methodPassword = "Passwort"
 	methodBoth     = "Passwort und TOTP"
-	methodFirst    = "Passwort (erster Schritt; der zweite Faktor steht aus)"
 )
 
 // userEvent is an event by a user about the user. The address the request came from goes into the details, erasable.
@@ -85,8 +84,8 @@ func rehashed(a Account, v visit) record.Event {
 }
 
 func firstStep(a Account, p Purpose, v visit) record.Event {
-	return userEvent(a.Tenant, a.User, a.Email, "login_first_factor", "login", v,
-		map[string]any{"method": methodFirst}, map[string]any{"next": string(p)})
+	return userEvent(a.Tenant, a.User, a.Email, "login_first_factor", "login_first_factor", v,
+		map[string]any{"method": methodPassword}, map[string]any{"next": string(p)})
 }
 
 // mfaFailed has no actor, like loginFailed.

@@ -72,7 +72,7 @@ func (s *Store) setHash(ctx context.Context, tx *rls.Tx, by By, user uuid.UUID, 
 	if err := p.endAll(ctx, tx, now); err != nil {
 		return wrap("set password", err)
 	}
-	return s.record(ctx, tx, p.ended(by, "password_reset", "Passwort neu gesetzt", now))
+	return s.record(ctx, tx, p.changed(by, "password_reset", now))
 }
 
 func putHash(ctx context.Context, tx *rls.Tx, tenant, user uuid.UUID, hash string, now time.Time) error {
@@ -114,7 +114,7 @@ func (s *Store) DisableUserTx(ctx context.Context, tx *rls.Tx, by By, user uuid.
 	if err := p.endAll(ctx, tx, now); err != nil {
 		return wrap("disable user", err)
 	}
-	return s.record(ctx, tx, p.ended(by, "user_disabled", "Konto gesperrt", now))
+	return s.record(ctx, tx, p.changed(by, "user_disabled", now))
 }
 
 // EnableUser lets a disabled user sign in again. Enabling twice is no change and no entry.
@@ -131,7 +131,7 @@ func (s *Store) EnableUserTx(ctx context.Context, tx *rls.Tx, by By, user uuid.U
 	if err := p.setDisabled(ctx, tx, nil); err != nil {
 		return wrap("enable user", err)
 	}
-	return s.record(ctx, tx, p.permissions(by, "user_enabled", "Anmeldung", nothing, s.now()))
+	return s.record(ctx, tx, p.changed(by, "user_enabled", s.now()))
 }
 
 func (p person) setDisabled(ctx context.Context, tx *rls.Tx, at *time.Time) error {

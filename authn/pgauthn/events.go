@@ -59,10 +59,15 @@ func (p person) permissions(by By, action, granted, revoked string, now time.Tim
 	return ev
 }
 
+// changed says that somebody did to the user what the template of the same name tells.
+func (p person) changed(by By, template string, now time.Time) record.Event {
+	return event(p.tenant, by, template, "user", p.id.String(), template,
+		map[string]any{"subject": p.named(), "user": by.named(), "at": now})
+}
+
 func roleDefined(tenant uuid.UUID, by By, role uuid.UUID, name string, granted, revoked []string, now time.Time) record.Event {
-	ev := event(tenant, by, "role_defined", "role", role.String(), "permission_changed", map[string]any{
-		"subject": record.Personal{Value: "der Rolle " + name}, "user": by.named(), "at": now,
-		"granted": list(granted), "revoked": list(revoked),
+	ev := event(tenant, by, "role_defined", "role", role.String(), "role_defined", map[string]any{
+		"role": name, "user": by.named(), "at": now, "granted": list(granted), "revoked": list(revoked),
 	})
 	ev.Details["role"], ev.Details["granted"], ev.Details["revoked"] = name, values(granted), values(revoked)
 	ev.Critical = true
@@ -70,21 +75,19 @@ func roleDefined(tenant uuid.UUID, by By, role uuid.UUID, name string, granted, 
 }
 
 func mfaRule(tenant uuid.UUID, by By, required bool, now time.Time) record.Event {
-	granted, revoked := "Anmeldung ohne zweiten Faktor", nothing
+	template := "mfa_not_required"
 	if required {
-		granted, revoked = revoked, granted
+		template = "mfa_required"
 	}
-	ev := event(tenant, by, "mfa_rule_changed", "tenant", tenant.String(), "permission_changed", map[string]any{
-		"subject": record.Personal{Value: "des Mandanten"}, "user": by.named(), "at": now, "granted": granted, "revoked": revoked,
-	})
+	ev := event(tenant, by, "mfa_rule_changed", "tenant", tenant.String(), template, map[string]any{"user": by.named(), "at": now})
 	ev.Details["mfa_required"] = required
 	ev.Critical = true
 	return ev
 }
 
 func (p person) enrolled(by By, now time.Time) record.Event {
-	ev := event(p.tenant, by, "mfa_enabled", "user", p.id.String(), "mfa_enabled",
-		map[string]any{"user": p.named(), "at": now, "method": "TOTP, eingerichtet durch die Administration,"})
+	ev := event(p.tenant, by, "mfa_enabled", "user", p.id.String(), "mfa_enabled_by_admin",
+		map[string]any{"subject": p.named(), "user": by.named(), "at": now, "method": "TOTP"})
 	ev.Details["factor"] = "totp"
 	return ev
 }

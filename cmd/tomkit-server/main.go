@@ -32,7 +32,7 @@ type grammar struct {
 	Listen   string           `help:"Address to listen on; port 0 chooses a free one." env:"TOMKIT_LISTEN" default:"localhost:8443"`
 	Host     string           `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
 	Operator string           `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host." env:"TOMKIT_OPERATOR"`
-	Data     string           `help:"Directory for the private PostgreSQL and the development keys. Default: a temporary one." env:"TOMKIT_DATA" type:"path"`
+	Data     string           `help:"Directory for the private PostgreSQL and the development keys. Default: a temporary one." env:"TOMKIT_DATA"`
 	Metrics  string           `name:"metrics-listen" help:"Address that serves Prometheus metrics in plain HTTP, for a private network." env:"TOMKIT_METRICS_LISTEN" placeholder:"HOST:PORT"`
 	TLSCert  string           `name:"tls-cert" help:"Certificate chain, PEM." env:"TOMKIT_TLS_CERT" type:"existingfile"`
 	TLSKey   string           `name:"tls-key" help:"Private key, PEM." env:"TOMKIT_TLS_KEY" type:"existingfile"`
@@ -69,6 +69,9 @@ func (g *grammar) Run(ctx context.Context, out *output) error {
 	}
 	s, err := server.Open(ctx, cfg)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop while starting; what had been started is stopped
+		}
 		return refused(err)
 	}
 	defer s.Close(context.WithoutCancel(ctx))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -76,6 +77,9 @@ func (p Program) run(ctx context.Context, args []string, values []any) int {
 		kong.Vars{"version": Version()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(values...),
 	}
 	parser, err := kong.New(p.Grammar, options...)
+	if err == nil {
+		err = kong.Visit(parser.Model, dropEmpty)
+	}
 	if err != nil {
 		return p.fail(Failure, err)
 	}
@@ -93,6 +97,15 @@ func (p Program) run(ctx context.Context, args []string, values []any) int {
 		return p.fail(Failure, err)
 	}
 	return OK
+}
+
+// dropEmpty makes variables that are set to nothing count as not set, which is how unit files and compose files leave one out. To kong
+// an empty path would be the working directory.
+func dropEmpty(node kong.Visitable, next kong.Next) error {
+	if value, ok := node.(*kong.Value); ok && value.Tag != nil {
+		value.Tag.Envs = slices.DeleteFunc(value.Tag.Envs, func(name string) bool { return os.Getenv(name) == "" })
+	}
+	return next(nil)
 }
 
 func (p Program) fail(code int, err error) int {

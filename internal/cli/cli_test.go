@@ -15,6 +15,7 @@ import (
 type grammar struct {
 	Version kong.VersionFlag
 	Work    work `cmd:"" help:"Do the work."`
+	Count   int  `help:"How often." env:"TOMKIT_CLI_TEST_COUNT" default:"3"`
 }
 
 type work struct {
@@ -73,4 +74,22 @@ func TestHelpAndVersionGoToStdout(t *testing.T) {
 	require.Zero(t, p.Run(t.Context(), []string{"--version"}, "hello"))
 	require.Contains(t, stdout.String(), "go1.")
 	require.Empty(t, stderr.String())
+}
+
+func TestAVariableSetToNothingIsNotSet(t *testing.T) {
+	for value, want := range map[string]int{"": 3, "7": 7} {
+		t.Setenv("TOMKIT_CLI_TEST_COUNT", value)
+		var g grammar
+		var stderr bytes.Buffer
+		p := cli.Program{Name: "prog", Grammar: &g, Stdout: &stderr, Stderr: &stderr}
+		require.Zero(t, p.Run(t.Context(), []string{"work"}, "hello"), stderr.String())
+		require.Equal(t, want, g.Count)
+	}
+	t.Run("one that cannot be read is named", func(t *testing.T) {
+		t.Setenv("TOMKIT_CLI_TEST_COUNT", "many")
+		var stderr bytes.Buffer
+		p := cli.Program{Name: "prog", Grammar: &grammar{}, Stdout: &stderr, Stderr: &stderr}
+		require.Equal(t, cli.Usage, p.Run(t.Context(), []string{"work"}, "hello"))
+		require.Contains(t, stderr.String(), "TOMKIT_CLI_TEST_COUNT")
+	})
 }

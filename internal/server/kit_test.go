@@ -35,7 +35,6 @@ type kit struct {
 	log   *safeBuffer
 	dir   string
 	key   *token.Key
-	beats context.CancelFunc
 }
 
 // safeBuffer collects what the server logs.

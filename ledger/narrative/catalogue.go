@@ -12,6 +12,7 @@ const Version = 1
 var sentences = [][2]string{
 	// Sign-in (TOM 1.2).
 	{"login", "Benutzer {user} hat sich am {at} mit {method} angemeldet."},
+	{"login_first_factor", "Benutzer {user} hat am {at} den ersten Anmeldeschritt mit {method} bestanden; der zweite Faktor steht aus."},
 	{"login_failed", "Anmeldung als {user} am {at} fehlgeschlagen (Grund: {reason})."},
 	{"logout", "Benutzer {user} hat sich am {at} abgemeldet."},
 	{"step_token_reused", "Ein bereits verwendetes Anmelde-Token für Benutzer {user} wurde am {at} erneut vorgelegt und abgewiesen."},
@@ -19,13 +20,17 @@ var sentences = [][2]string{
 	{"refresh_reused", "Ein bereits verbrauchtes Erneuerungs-Token von Benutzer {user} wurde am {at} erneut vorgelegt; die Sitzung wurde beendet."},
 	{"mfa_failed", "Zweiter Faktor ({method}) von Benutzer {user} am {at} abgewiesen (Grund: {reason})."},
 	{"mfa_enabled", "Benutzer {user} hat am {at} den zweiten Faktor {method} aktiviert."},
+	{"mfa_enabled_by_admin", "Für Benutzer {subject} wurde der zweite Faktor {method} am {at} durch {user} eingerichtet."},
 	{"mfa_disabled", "Für Benutzer {subject} wurde der zweite Faktor {method} am {at} durch {user} deaktiviert."},
 	{"password_changed", "Benutzer {user} hat am {at} das eigene Passwort geändert."},
+	{"password_reset", "Das Passwort von Benutzer {subject} wurde am {at} durch {user} neu gesetzt; alle Sitzungen wurden beendet."},
 	{"password_rehashed", "Der Passwort-Hash von Benutzer {user} wurde bei der Anmeldung am {at} auf das aktuelle Verfahren umgestellt."},
 
 	// Users and rights (TOM 1.3).
 	{"user_created", "Benutzer {subject} wurde am {at} durch {user} mit der Rolle {role} angelegt."},
 	{"user_created_by_system", "Benutzer {subject} wurde am {at} mit der Rolle {role} durch das System angelegt."},
+	{"user_disabled", "Benutzer {subject} wurde am {at} durch {user} gesperrt; alle Sitzungen wurden beendet."},
+	{"user_enabled", "Benutzer {subject} wurde am {at} durch {user} entsperrt."},
 	{"permission_changed", "Berechtigungen von Benutzer {subject} wurden am {at} durch {user} geändert: erteilt {granted}; entzogen {revoked}."},
 	{"role_defined", "Benutzer {user} hat am {at} die Rolle {role} festgelegt: erteilt {granted}; entzogen {revoked}."},
 	{"mfa_required", "Benutzer {user} hat am {at} den zweiten Faktor im Mandanten zur Pflicht gemacht."},
