@@ -23,7 +23,8 @@ import (
 
 type adminCmd struct {
 	Data      string       `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA"`
-	Operator  string       `help:"Operator's domain, in the origins of the ledger's checkpoints." env:"TOMKIT_OPERATOR" default:"localhost"`
+	Host      string       `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
+	Operator  string       `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host, as for tomkit-server." env:"TOMKIT_OPERATOR"`
 	Bootstrap bootstrapCmd `cmd:"" help:"Make the operator and the first superadmin. Works once."`
 	MSP       mspCmd       `cmd:"" name:"msp" help:"Make a managed service provider."`
 	Tenant    tenantCmd    `cmd:"" help:"Make a tenant under a provider, with its administrator."`
@@ -32,7 +33,7 @@ type adminCmd struct {
 // open brings up what the commands work on, without serving.
 func (a *adminCmd) open(ctx context.Context) (*server.Server, error) {
 	cfg := server.FromEnvironment(os.Getenv)
-	cfg.DataDir, cfg.Operator = a.Data, a.Operator
+	cfg.DataDir, cfg.Host, cfg.Operator = a.Data, a.Host, a.Operator
 	if cfg.DataDir == "" && cfg.AppURL == "" {
 		return nil, cli.UsageError("neither --data nor a database is given: what is made would be gone at once")
 	}

@@ -26,7 +26,7 @@ type Config struct {
 	Listen string
 	// Out receives the progress and the summary.
 	Out io.Writer
-	// Version is shown at the start.
+	// Version is shown at the start and in the heartbeats. Empty means "devel".
 	Version string
 }
 
@@ -38,14 +38,41 @@ type demo struct {
 	*printer
 	cfg    Config
 	dir    string
+	log    *os.File // the server's
 	server *server.Server
 	world  world
 	super  *pgx.Conn // the database's superuser: the attacker nothing inside the database can stop
 }
 
+// stage is a part of the run.
+type stage struct {
+	title string
+	run   func(context.Context) error
+}
+
+// stages are the parts in their order: later ones use what earlier ones made.
+func (d *demo) stages() []stage {
+	return []stage{
+		{"Two tenants under one managed service provider, people in four roles", d.populate},
+		{"Sign-in over HTTPS: password, step token, one-time code", d.signIn},
+		{"This machine's own telemetry", d.telemetry},
+		{"Attack: the other tenant's rows", d.attackIsolation},
+		{"Attack: forged, expired, revoked tokens", d.attackTokens},
+		{"Attack: what the role does not permit", d.attackPolicy},
+		{"Attack: the same credential twice", d.attackReplay},
+		{"Attack: the ledger, from every login", d.attackLedger},
+		{"Attack: the ledger, by a database superuser", d.attackAsSuperuser},
+	}
+}
+
 // Run starts everything, runs all checks and prints them. It returns [ErrFailed] if a check failed, another error if the checks could
 // not be run. Everything it made lies in a temporary directory and is removed.
-func Run(ctx context.Context, cfg Config) (_ Report, err error) {
+func Run(ctx context.Context, cfg Config) (Report, error) { return run(ctx, cfg, (*demo).stages) }
+
+func run(ctx context.Context, cfg Config, stages func(*demo) []stage) (_ Report, err error) {
+	if cfg.Version == "" {
+		cfg.Version = "devel"
+	}
 	d := &demo{cfg: cfg, printer: &printer{out: cfg.Out, json: cfg.JSON, color: cfg.Color, began: time.Now()}}
 	if d.dir, err = os.MkdirTemp("", "tomkit-demo-"); err != nil {
 		return Report{}, fmt.Errorf("demo: %w", err)
@@ -65,20 +92,7 @@ func Run(ctx context.Context, cfg Config) (_ Report, err error) {
 		stop()
 		err = errors.Join(err, <-ended, d.close(context.WithoutCancel(ctx)))
 	}()
-	for _, stage := range []struct {
-		title string
-		run   func(context.Context) error
-	}{
-		{"Two tenants under one managed service provider, people in four roles", d.populate},
-		{"Sign-in over HTTPS: password, step token, one-time code", d.signIn},
-		{"This machine's own telemetry", d.telemetry},
-		{"Attack: the other tenant's rows", d.attackIsolation},
-		{"Attack: forged, expired, revoked tokens", d.attackTokens},
-		{"Attack: what the role does not permit", d.attackPolicy},
-		{"Attack: the same credential twice", d.attackReplay},
-		{"Attack: the ledger, from every login", d.attackLedger},
-		{"Attack: the ledger, by a database superuser", d.attackAsSuperuser},
-	} {
+	for _, stage := range stages(d) {
 		d.stage("%s", stage.title)
 		if err := stage.run(ctx); err != nil {
 			return d.summary(), fmt.Errorf("demo: %s: %w", stage.title, err)
@@ -88,7 +102,11 @@ func Run(ctx context.Context, cfg Config) (_ Report, err error) {
 	d.next()
 	if !cfg.Once && report.Failed == 0 {
 		d.howToSignIn()
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case err := <-ended: // it should not end by itself
+			ended <- err
+		}
 	}
 	if report.Failed > 0 {
 		return report, ErrFailed
@@ -99,8 +117,7 @@ func Run(ctx context.Context, cfg Config) (_ Report, err error) {
 // start brings up database and server; ended receives the server's end once.
 func (d *demo) start(ctx, serving context.Context) (ended chan error, err error) {
 	d.stage("tomkit %s: starting a private PostgreSQL and the server", d.cfg.Version)
-	log, err := os.Create(filepath.Join(d.dir, "server.log"))
-	if err != nil {
+	if d.log, err = os.Create(filepath.Join(d.dir, "server.log")); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	listen := d.cfg.Listen
@@ -109,32 +126,41 @@ func (d *demo) start(ctx, serving context.Context) (ended chan error, err error)
 	}
 	began := time.Now()
 	d.server, err = server.Open(ctx, server.Config{
-		Listen: listen, DataDir: d.dir, Operator: "demo.example", Log: slog.New(slog.NewTextHandler(log, nil)), CheckpointEvery: 200 * time.Millisecond,
+		Listen: listen, DataDir: d.dir, Operator: "demo.example", Log: slog.New(slog.NewTextHandler(d.log, nil)), CheckpointEvery: 200 * time.Millisecond,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.log.Close())
 	}
-	if err := d.server.Listen(ctx); err != nil {
-		return nil, errors.Join(err, d.server.Close(ctx))
-	}
-	d.super, err = pgx.Connect(ctx, d.server.Superuser)
+	version, err := d.reach(ctx)
 	if err != nil {
-		return nil, errors.Join(err, d.server.Close(ctx))
+		return nil, errors.Join(err, d.close(context.WithoutCancel(ctx)))
 	}
 	ended = make(chan error, 1)
 	go func() { ended <- d.server.Run(serving) }()
-	var version string
-	if err := d.super.QueryRow(ctx, "SHOW server_version").Scan(&version); err != nil {
-		return nil, err
-	}
 	d.fact("PostgreSQL %s on a unix socket only, no TCP port", version)
 	d.fact("server on %s, ready in %.2f s", d.server.URL(), time.Since(began).Seconds())
 	d.fact("logins tomkit_app, tomkit_msp, tomkit_system, tomkit_migrator, tomkit_backup; the tables' owners cannot log in")
 	return ended, nil
 }
 
+// reach opens the listener and the superuser's connection, and returns the database's version.
+func (d *demo) reach(ctx context.Context) (version string, err error) {
+	if err := d.server.Listen(ctx); err != nil {
+		return "", err
+	}
+	if d.super, err = pgx.Connect(ctx, d.server.Superuser); err != nil {
+		return "", fmt.Errorf("demo: %w", err)
+	}
+	err = d.super.QueryRow(ctx, "SHOW server_version").Scan(&version)
+	return version, err
+}
+
 func (d *demo) close(ctx context.Context) error {
-	return errors.Join(d.super.Close(ctx), d.server.Close(ctx))
+	var err error
+	if d.super != nil {
+		err = d.super.Close(ctx)
+	}
+	return errors.Join(err, d.server.Close(ctx), d.log.Close())
 }
 
 // try runs one check. An error of see is what was seen: a check never ends the run.

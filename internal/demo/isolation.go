@@ -2,8 +2,9 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -25,6 +26,14 @@ func (d *demo) attackIsolation(ctx context.Context) error {
 	}
 	d.fact("a superuser sees %d users of the clinic and %d of the utility; the attacks run as tomkit_app", own, theirs)
 	scope := d.server.DB.Tenant(w.clinic)
+	var signed string // what the clinic's statements carry; whoever injects SQL can read it
+	if err := scope.QueryRow(ctx, `SELECT current_setting('app.tenant_id')`).Scan(&signed); err != nil {
+		return err
+	}
+	exchanged := strings.Replace(signed, w.clinic.String(), w.utility.String(), 1)
+	if exchanged == signed {
+		return errors.New("demo: the signed context does not name its tenant: there is nothing to exchange")
+	}
 
 	d.try(ctx, "T2.1-04", "a query without WHERE", fmt.Sprintf("%d own rows, 0 of others", own), func(ctx context.Context) (string, bool, error) {
 		var all, foreign int
@@ -43,7 +52,7 @@ func (d *demo) attackIsolation(ctx context.Context) error {
 	})
 	for _, injected := range []struct{ control, name, setting, value string }{
 		{"T2.1-03", "injected SQL sets the tenant to the other's id", "app.tenant_id", w.utility.String()},
-		{"T2.1-03", "injected SQL sets a signed context with a made-up signature", "app.tenant_id", forgedContext(w.utility)},
+		{"T2.1-03", "injected SQL takes its own signed context and exchanges the tenant in it", "app.tenant_id", exchanged},
 		{"T2.1-06", "injected SQL turns the bypass on", "app.bypass_rls", "on"},
 	} {
 		d.try(ctx, injected.control, injected.name, "0 rows of others, in the same statement and in the next", func(ctx context.Context) (string, bool, error) {
@@ -82,11 +91,6 @@ func (d *demo) inject(ctx context.Context, setting, value string) (int, error) {
 	var after int
 	err = conn.QueryRow(ctx, `SELECT count(*) FROM tomkit.users WHERE tenant_id = $1`, d.world.utility).Scan(&after)
 	return inScope + after, err
-}
-
-// forgedContext has the form of a signed context and a signature of zeros.
-func forgedContext(tenant uuid.UUID) string {
-	return fmt.Sprintf("1.t.%s.%d.key.%064x", tenant, time.Now().Add(time.Minute).Unix(), 0)
 }
 
 func rows(n int) string {

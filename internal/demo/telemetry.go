@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -44,7 +45,7 @@ func (d *demo) telemetry(ctx context.Context) error {
 		if err == nil {
 			return "a second device was enrolled", false, nil
 		}
-		return err.Error(), true, nil
+		return err.Error(), errors.Is(err, report.ErrRevoked), nil
 	})
 	link.Credential = enrolled.Credential
 	if err := d.send(ctx, link); err != nil {
@@ -79,7 +80,7 @@ func (d *demo) enrolToken(ctx context.Context) (heartbeat.Token, error) {
 }
 
 func (d *demo) send(ctx context.Context, link report.Config) error {
-	collector, err := collect.New(ctx, collect.Config{AgentVersion: d.cfg.Version, Window: 200 * time.Millisecond})
+	collector, err := collect.New(ctx, collect.Config{AgentVersion: heartbeat.Clip(d.cfg.Version, heartbeat.MaxText), Window: 200 * time.Millisecond})
 	if err != nil {
 		return err
 	}
