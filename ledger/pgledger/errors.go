@@ -2,9 +2,6 @@ package pgledger
 
 import (
 	"errors"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -50,20 +47,4 @@ func translate(err error) error {
 		return errors.Join(ledger.ErrStale, err)
 	}
 	return err
-}
-
-// staleHead reads the real head out of a stale head error. It reports false if there is no log.
-func staleHead(err error) (h head, ok bool) {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != stateStale {
-		return h, false
-	}
-	f := strings.Fields(pg.Detail)
-	if len(f) != 3 {
-		return h, false
-	}
-	size, err1 := strconv.ParseUint(f[0], 10, 63)
-	hash, err2 := parseHash(f[1])
-	micros, err3 := strconv.ParseInt(f[2], 10, 64)
-	return head{size: size, hash: hash, at: time.UnixMicro(micros).UTC()}, err1 == nil && err2 == nil && err3 == nil
 }
