@@ -151,7 +151,7 @@ func (w *world) quietly(t testing.TB, tenant uuid.UUID, change func() error) {
 	var before int64
 	require.NoError(t, w.super.QueryRow(context.Background(), `SELECT coalesce(max(n), 0) FROM tomkit.test_events`).Scan(&before))
 	require.NoError(t, change())
-	w.exec(t, `DELETE FROM tomkit.test_events WHERE n > $1 AND tenant_id = $2 AND event->'Narrative'->>'Template' IN ('permission_changed', 'session_revoked')`, before, tenant)
+	w.exec(t, `DELETE FROM tomkit.test_events WHERE n > $1 AND tenant_id = $2 AND event->'Narrative'->>'Template' IN ('permission_changed', 'session_revoked', 'password_reset', 'user_disabled', 'user_enabled', 'mfa_required', 'mfa_not_required', 'role_defined', 'mfa_enabled_by_admin')`, before, tenant)
 }
 
 func (w *world) RequireMFA(t testing.TB, tenant uuid.UUID, required bool) {
