@@ -1,13 +1,12 @@
 package rls
 
 import (
-	"crypto/hmac"
+	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
-	"hash"
-	"strconv"
-	"sync"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +44,7 @@ func (k ContextKey) validate() error {
 func validKeyID(id string) error {
 	ok := len(id) >= 1 && len(id) <= 32
 	for i := 0; ok && i < len(id); i++ {
-		ok = codeByte(id[i]) && id[i] != '.' // the dot separates the fields of a context
+		ok = codeByte(id[i]) && id[i] != '.'
 	}
 	if !ok {
 		return errors.New("rls: context key: id must be 1 to 32 of a-z, 0-9, '_', '-'")
@@ -53,20 +52,17 @@ func validKeyID(id string) error {
 	return nil
 }
 
-// pads returns the key's two HMAC blocks (RFC 2104 §2). PostgreSQL has sha256() but no HMAC, so the blocks are what the
-// database stores.
-func (k ContextKey) pads() (inner, outer []byte) {
-	inner, outer = make([]byte, sha256.BlockSize), make([]byte, sha256.BlockSize)
-	copy(inner, k.Key)
-	copy(outer, k.Key)
-	for i := range inner {
-		inner[i] ^= 0x36
-		outer[i] ^= 0x5c
+// block derives the secret that authenticates one kind of context: HKDF (RFC 5869) with SHA-512, 64 bytes, which is a
+// block of SHA-256. The blocks, not the key, are what the database stores, and a block speaks for one kind and one key id.
+func (k ContextKey) block(of kind) ([sha256.BlockSize]byte, error) {
+	derived, err := hkdf.Key(sha512.New, k.Key, nil, "tomkit/context/v1/"+string(of)+"/"+k.ID, sha256.BlockSize)
+	if err != nil {
+		return [sha256.BlockSize]byte{}, fmt.Errorf("rls: context key: derive: %w", err)
 	}
-	return inner, outer
+	return [sha256.BlockSize]byte(derived), nil
 }
 
-// kind says what the id in a context names. It is part of what is signed, so a tenant's context is no MSP's.
+// kind says what the id in a context names. Each kind has a block of its own, so a tenant's context is no MSP's.
 type kind byte
 
 const (
@@ -76,47 +72,73 @@ const (
 
 // A signer makes the value of the setting app.tenant_id.
 type signer struct {
-	id    string // empty: bare ids
-	now   func() time.Time
-	macs  sync.Pool // of hash.Hash keyed with the key
-	plain bool
+	now         func() time.Time
+	tenant, msp [sha256.BlockSize]byte
+	plain       bool
 }
 
-func newSigner(cfg Config) *signer {
-	s := &signer{id: cfg.ContextKey.ID, now: cfg.Now, plain: cfg.UnsignedContextUnsafe}
-	key := append([]byte(nil), cfg.ContextKey.Key...)
-	s.macs.New = func() any { return hmac.New(sha256.New, key) }
-	return s
-}
-
-// context returns "1.<kind>.<uuid>.<unix expiry>.<key id>.<hex HMAC-SHA256 of what stands before the last dot>", or the
-// bare id in the plain mode.
-func (s *signer) context(k kind, id uuid.UUID) string {
-	if s.plain {
-		if k == kindMSP {
-			return "m:" + id.String()
-		}
-		return id.String()
+func newSigner(cfg Config) (*signer, error) {
+	s := &signer{now: cfg.Now, plain: cfg.UnsignedContextUnsafe}
+	if s.plain || len(cfg.ContextKey.Key) == 0 { // the system login signs nothing
+		return s, nil
 	}
-	buf := make([]byte, 0, 160)
-	buf = append(buf, '1', '.', byte(k), '.')
-	buf = append(buf, make([]byte, 36)...)
-	encodeUUID(buf[4:40], id)
-	buf = append(buf, '.')
-	buf = strconv.AppendInt(buf, s.now().Add(contextTTL).Unix(), 10)
-	buf = append(buf, '.')
-	buf = append(buf, s.id...)
-	mac := s.macs.Get().(hash.Hash)
-	mac.Reset()
-	mac.Write(buf)
-	var sum [sha256.Size]byte
-	mac.Sum(sum[:0])
-	s.macs.Put(mac)
-	buf = append(buf, '.')
-	return string(hex.AppendEncode(buf, sum[:]))
+	var err error
+	if s.tenant, err = cfg.ContextKey.block(kindTenant); err != nil {
+		return nil, err
+	}
+	s.msp, err = cfg.ContextKey.block(kindMSP)
+	return s, err
 }
 
-func encodeUUID(dst []byte, id uuid.UUID) {
-	text, _ := id.MarshalText() // never fails
-	copy(dst, text)
+// context returns the setting for one id: a signed context, or the bare id in the plain mode.
+func (s *signer) context(k kind, id uuid.UUID) string {
+	switch {
+	case s.plain && k == kindMSP:
+		return "m:" + id.String()
+	case s.plain:
+		return id.String()
+	case k == kindMSP:
+		return signed(&s.msp, id, s.now())
+	}
+	return signed(&s.tenant, id, s.now())
+}
+
+// Lengths in a signed context "<mac>.<uuid>.<expiry>". All contexts have one length, and the MAC relies on it.
+const (
+	macLen     = 2 * sha256.Size
+	expiryLen  = 10 // Unix seconds until the year 2286
+	messageLen = 1 + 36 + 1 + expiryLen
+)
+
+// signed returns "<mac>.<uuid>.<unix expiry>". The MAC is the SHA-256, in hexadecimal, of block and of all that follows the
+// MAC: one block of secret, one of message, that is the compression function under a secret state. The migration that
+// checks it says why this needs no HMAC.
+func signed(block *[sha256.BlockSize]byte, id uuid.UUID, now time.Time) string {
+	var hashed [sha256.BlockSize + messageLen]byte
+	copy(hashed[:], block[:])
+	message := append(hashed[:sha256.BlockSize], '.')
+	message = appendUUID(message, id)
+	message = append(message, '.')
+	message = message[:len(message)+expiryLen]
+	expiry := now.Add(contextTTL).Unix()
+	for i := len(message) - 1; i >= len(message)-expiryLen; i-- {
+		message[i] = '0' + byte(expiry%10)
+		expiry /= 10
+	}
+	sum := sha256.Sum256(message)
+	var text [macLen + messageLen]byte
+	return string(append(hex.AppendEncode(text[:0], sum[:]), message[sha256.BlockSize:]...))
+}
+
+// appendUUID appends the canonical text of id.
+func appendUUID(dst []byte, id uuid.UUID) []byte {
+	start := 0
+	for _, end := range [...]int{4, 6, 8, 10, 16} {
+		if start > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, id[start:end])
+		start = end
+	}
+	return dst
 }

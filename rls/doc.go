@@ -21,12 +21,14 @@
 // PostgreSQL lets anybody set any custom setting, so a bare tenant id in app.tenant_id would be one injected set_config
 // away from every other tenant. The setting therefore holds
 //
-//	1.<t|m>.<uuid>.<unix expiry>.<key id>.<hex HMAC-SHA256 of all before the last dot>
+//	<hex MAC>.<uuid>.<unix expiry>
 //
-// and tomkit.current_tenant() returns the uuid only if the MAC, the kind (tenant or MSP) and the expiry are right, at most
-// 60 seconds ahead. The key is in a table that only the owner reads. Two processes with different keys work side by side,
-// which is how keys are rotated; see [InstallContextKey]. app.bypass_rls is honoured for the system login alone, whoever
-// else sets it.
+// and policies compare with the view tomkit.tenant_context, which gives the uuid only if the MAC is right and the expiry,
+// which is 60 seconds after signing, is ahead; tomkit.current_tenant() is the same as a function. The MAC is SHA-256 over a
+// 64-byte block of secret and a message of fixed length. Each key has one such block for tenants and one for MSPs (HKDF), so
+// the context of one kind is none of the other. The blocks are in a table that only the owner reads. Two processes with
+// different keys work side by side, which is how keys are rotated; see [InstallContextKey]. app.bypass_rls is honoured for
+// the system login alone, whoever else sets it.
 //
 // # Tables
 //
@@ -44,5 +46,6 @@
 // does not cover TRUNCATE, large objects, materialised views and the write-ahead log; nothing here grants the first two.
 //
 // Sources: TOM 2 (tenant isolation) and 8.2; PostgreSQL 15 manual, chapter 5.8 (row security policies) and 55.2.3 (pipelining);
-// RFC 2104 (HMAC); RFC 5802 and 7677 (SCRAM).
+// FIPS 180-4 (SHA-256); RFC 5869 (HKDF);
+// Bellare, Canetti, Krawczyk, "Pseudorandom functions revisited" (1996), for the MAC; RFC 5802 and 7677 (SCRAM).
 package rls

@@ -1,6 +1,8 @@
 package rls
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -31,7 +33,20 @@ func Context(s Scope) string {
 
 // SignContext makes a context with any key, kind letter and clock.
 func SignContext(cfg Config, k byte, id uuid.UUID) string {
-	return newSigner(cfg).context(kind(k), id)
+	block, err := cfg.ContextKey.block(kind(k))
+	if err != nil {
+		panic(err)
+	}
+	return signed(&block, id, cfg.Now())
+}
+
+// MAC authenticates any message with a key.
+func MAC(key ContextKey, k byte, message string) string {
+	block, err := key.block(kind(k))
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(append(block[:], message...)))
 }
 
 // Judge judges a blameless login of a server of that version.
@@ -45,8 +60,11 @@ func AsLogin(dsn, role, password string) (string, error) { return asLogin(dsn, r
 // ValidKey validates a key.
 func ValidKey(k ContextKey) error { return k.validate() }
 
-// Signer returns a function that makes tenants' contexts.
-func Signer(cfg Config) func(uuid.UUID) string {
-	s := newSigner(cfg)
-	return func(id uuid.UUID) string { return s.context(kindTenant, id) }
+// Signer returns a function that makes contexts as scopes do.
+func Signer(cfg Config) func(kind byte, id uuid.UUID) string {
+	s, err := newSigner(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return func(k byte, id uuid.UUID) string { return s.context(kind(k), id) }
 }

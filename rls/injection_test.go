@@ -2,6 +2,7 @@ package rls_test
 
 import (
 	"context"
+	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -34,34 +35,48 @@ func TestForgedContextsOpenNothing(t *testing.T) {
 	second := rls.ContextKey{ID: "second", Key: []byte(strings.Repeat("s", 64))}
 	require.NoError(t, rls.InstallContextKey(t.Context(), f.pg.URL(rls.RoleMigrator), second))
 
+	mac, message := good[:64], good[64:]
+	extension, padding := extended(good)
 	forged := map[string]string{
-		"the bare id":                        f.b.String(),
-		"the bare id of an MSP":              "m:" + f.msp.String(),
-		"nothing":                            "",
-		"a text that is no context":          "1.t.x",
-		"only dots":                          "1.t......",
-		"a context without MAC":              good[:len(good)-65],
-		"a context with an empty MAC":        good[:len(good)-64],
-		"a context with a zero MAC":          good[:len(good)-64] + strings.Repeat("0", 64),
-		"a context whose MAC is cut":         good[:len(good)-1],
-		"a context with the MAC upper-cased": good[:len(good)-64] + strings.ToUpper(good[len(good)-64:]),
-		"the MAC of another tenant":          strings.Replace(signed(key, 't', f.a, now), f.a.String(), f.b.String(), 1),
-		"another version":                    "2" + good[1:],
-		"an MSP's context":                   signed(key, 'm', f.msp, now),
-		"an MSP's context for a tenant's id": signed(key, 'm', f.b, now),
-		"an MSP's context relabelled":        strings.Replace(signed(key, 'm', f.b, now), "1.m.", "1.t.", 1),
-		"an unknown kind":                    signed(key, 'x', f.b, now),
-		"an expired context":                 signed(key, 't', f.b, now.Add(-61*time.Second)),
-		"a context of the wrong key":         signed(other, 't', f.b, now),
-		"a context of an unknown key":        signed(unknown, 't', f.b, now),
-		"a context of a retired key":         signed(retired, 't', f.b, now),
-		"a context of one key named another": strings.Replace(signed(second, 't', f.b, now), "second", key.ID, 1),
-		"a backslash":                        `1.t.\x00.1.test.` + strings.Repeat("a", 64),
-		"a context with a prolonged expiry":  strings.Replace(good, "."+key.ID, "0."+key.ID, 1),
-		"a context with something behind it": good + "x",
-		"a context with something before it": "1.t." + good,
-		"a very long text":                   "1.t." + strings.Repeat("é", 1<<16),
+		"the bare id":                           f.b.String(),
+		"the bare id of an MSP":                 "m:" + f.msp.String(),
+		"nothing":                               "",
+		"a text that is no context":             "a.b.c",
+		"only dots":                             "......",
+		"a MAC without a message":               mac,
+		"a message without a MAC":               message[1:],
+		"a message with an empty MAC":           message,
+		"a context with a zero MAC":             strings.Repeat("0", 64) + message,
+		"a context whose MAC is cut":            good[1:],
+		"a context with the MAC upper-cased":    strings.ToUpper(mac) + message,
+		"a context with the id upper-cased":     mac + strings.ToUpper(message),
+		"the MAC of another tenant":             signed(key, 't', f.a, now)[:64] + message,
+		"an MSP's context":                      signed(key, 'm', f.msp, now),
+		"an MSP's context for a tenant's id":    signed(key, 'm', f.b, now),
+		"an unknown kind":                       signed(key, 'x', f.b, now),
+		"an expired context":                    signed(key, 't', f.b, now.Add(-61*time.Second)),
+		"a context of the wrong key":            signed(other, 't', f.b, now),
+		"a context of an unknown key":           signed(unknown, 't', f.b, now),
+		"a context of a retired key":            signed(retired, 't', f.b, now),
+		"a context of one key under another id": signed(rls.ContextKey{ID: second.ID, Key: key.Key}, 't', f.b, now),
+		"a context with a prolonged expiry":     good + "0",
+		"a context with a later expiry":         good[:len(good)-10] + "9999999999",
+		"a context with an endless expiry":      good[:len(good)-10] + "infinity",
+		"a context with something behind it":    good + "x",
+		"a context with a field behind it":      good + ".x",
+		"a context with something before it":    "x" + good,
+		"a context with a field before it":      "x." + good,
+		"a context with fields in between":      mac + message + message,
+		"a backslash":                           mac + `\x00` + message,
+		"a very long text":                      mac + "." + strings.Repeat("é", 1<<16),
+		"an extended message without padding":   strings.Replace(extension, padding, "", 1),
+		"an extended message, padded otherwise": strings.Replace(extension, padding, strings.Repeat(" ", len(padding)), 1),
 	}
+	t.Run("an extended message is no setting", func(t *testing.T) {
+		var n int
+		requireCode(t, "22021", f.db.Anonymous().QueryRow(t.Context(), injected, extension).Scan(&n))
+		requireCode(t, "22021", f.db.Anonymous().QueryRow(t.Context(), injected, strings.ReplaceAll(extension, "\x80", "")).Scan(&n))
+	})
 	for name, context := range forged {
 		t.Run(name, func(t *testing.T) {
 			require.Zero(t, count(t, f.db.Tenant(f.a), injected, context), "from a tenant's scope")
@@ -78,6 +93,21 @@ func TestForgedContextsOpenNothing(t *testing.T) {
 		require.Equal(t, rowsB, count(t, f.db.Anonymous(), injected, signed(second, 't', f.b, now)))
 		require.Equal(t, rowsA+rowsB, count(t, f.db.MSP(f.msp), injected, signed(key, 'm', f.msp, now)))
 	})
+	t.Run("what the view shows is the context's own id and no more", func(t *testing.T) {
+		for setting, want := range map[string]int{good: 1, mac + message + "x": 0, "garbage.é.nan": 0, "": 0} {
+			require.NoError(t, f.db.Anonymous().InTx(t.Context(), func(ctx context.Context, tx *rls.Tx) error {
+				_, err := tx.Exec(ctx, "SELECT set_config('app.tenant_id', $1, true)", setting)
+				require.NoError(t, err)
+				var rows, own int
+				require.NoError(t, tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE id = $1) FROM tomkit.tenant_context", f.b).Scan(&rows, &own))
+				require.Equal(t, []int{want, want}, []int{rows, own})
+				// A condition of the caller's is not evaluated before the MAC, so the casts meet no garbage.
+				require.NoError(t, tx.QueryRow(ctx, "SELECT count(*) FROM tomkit.tenant_context WHERE id = $1", f.b).Scan(&rows))
+				require.Equal(t, want, rows)
+				return nil
+			}))
+		}
+	})
 	t.Run("no flipped character survives", func(t *testing.T) {
 		for i := range len(good) {
 			bad := []byte(good)
@@ -87,6 +117,18 @@ func TestForgedContextsOpenNothing(t *testing.T) {
 			require.Zero(t, count(t, f.db.Anonymous(), injected, string(bad)), "position %d", i)
 		}
 	})
+}
+
+// extended returns what extending SHA-256 behind the message yields without the key: a valid MAC for the message, its
+// padding and a later expiry.
+func extended(context string) (forged, padding string) {
+	message := context[64:]
+	hashed := 64 + len(message) // with the block of secret
+	pad := make([]byte, 128-hashed)
+	pad[0] = 0x80
+	binary.BigEndian.PutUint64(pad[len(pad)-8:], uint64(hashed)*8)
+	message += string(pad) + ".9999999999"
+	return rls.MAC(pgtest.ContextKey(), 't', message) + message, string(pad)
 }
 
 // TestInjectedSQL runs statements as the app login inside tenant A's scope. None may see or change a row of B.
@@ -122,7 +164,9 @@ func TestInjectedSQL(t *testing.T) {
 			"CREATE POLICY p ON tomkit.devices USING (true)",
 			"GRANT tomkit_owner TO tomkit_app",
 			"CREATE TABLE tomkit.x (id int)", "CREATE FUNCTION tomkit.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-			"SELECT * FROM tomkit.context_keys",
+			"SELECT * FROM tomkit.context_keys", "SELECT count(*) FROM tomkit.context_keys", "SELECT * FROM tomkit.msp_context",
+			"CREATE OR REPLACE VIEW tomkit.tenant_context AS SELECT gen_random_uuid() AS id", "DROP VIEW tomkit.tenant_context",
+			"ALTER VIEW tomkit.tenant_context RESET (security_barrier)", "UPDATE tomkit.tenant_context SET id = NULL",
 			"INSERT INTO tomkit.context_keys VALUES ('evil', repeat('x', 64)::bytea, repeat('x', 64)::bytea)",
 			"SELECT tomkit.protect('tomkit.devices', '{}')",
 			"SELECT tomkit.set_context_mode(true)",
@@ -208,10 +252,13 @@ func TestSearchPathAttacks(t *testing.T) {
 	_, err := f.super.Exec(t.Context(), `
 		CREATE SCHEMA evil;
 		GRANT USAGE ON SCHEMA evil TO PUBLIC;
-		CREATE TABLE evil.context_keys (id text, inner_pad bytea, outer_pad bytea, not_after timestamptz);
+		CREATE TABLE evil.context_keys (id text, tenant_block bytea, msp_block bytea, not_after timestamptz);
+		CREATE VIEW evil.tenant_context AS SELECT '`+f.b.String()+`'::uuid AS id;
+		GRANT SELECT ON evil.tenant_context TO PUBLIC;
 		CREATE FUNCTION evil.sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT '\x00'::bytea $$;
 		CREATE FUNCTION evil.encode(bytea, text) RETURNS text LANGUAGE sql AS $$ SELECT repeat('0', 64) $$;
-		CREATE FUNCTION evil."right"(text, int) RETURNS text LANGUAGE sql AS $$ SELECT repeat('0', 64) $$;
+		CREATE FUNCTION evil.split_part(text, text, int) RETURNS text LANGUAGE sql AS $$ SELECT repeat('0', 64) $$;
+		CREATE FUNCTION evil.to_timestamp(float8) RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'infinity'::timestamptz $$;
 		CREATE FUNCTION evil.yes(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
 		CREATE FUNCTION evil.yes(uuid, uuid) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
 		CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT '2000-01-01'::timestamptz $$;
@@ -220,7 +267,7 @@ func TestSearchPathAttacks(t *testing.T) {
 		CREATE FUNCTION evil.current_setting(text, boolean) RETURNS text LANGUAGE sql AS $$ SELECT 'on' $$;
 		GRANT SELECT ON evil.context_keys TO PUBLIC`)
 	require.NoError(t, err)
-	forged := "1.t." + f.b.String() + ".9999999999.test." + strings.Repeat("0", 64)
+	forged := strings.Repeat("0", 64) + "." + f.b.String() + ".9999999999"
 	for _, warm := range []string{"before the functions were ever called", "after they were compiled"} {
 		t.Run(warm, func(t *testing.T) {
 			db := f.pg.OpenConfig(t, rls.Config{MaxConns: 1})

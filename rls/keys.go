@@ -15,12 +15,19 @@ func InstallContextKey(ctx context.Context, migratorURL string, key ContextKey) 
 	if err := key.validate(); err != nil {
 		return err
 	}
-	inner, outer := key.pads()
+	ofTenants, err := key.block(kindTenant)
+	if err != nil {
+		return err
+	}
+	ofMSPs, err := key.block(kindMSP)
+	if err != nil {
+		return err
+	}
 	return asOwner(ctx, migratorURL, "install context key",
-		`INSERT INTO tomkit.context_keys (id, inner_pad, outer_pad) VALUES ($1, $2, $3)
-		 ON CONFLICT (id) DO UPDATE SET inner_pad = $2, outer_pad = $3, not_after = 'infinity'
-		 WHERE (context_keys.inner_pad, context_keys.not_after) IS DISTINCT FROM ($2, 'infinity')`,
-		key.ID, inner, outer)
+		`INSERT INTO tomkit.context_keys (id, tenant_block, msp_block) VALUES ($1, $2, $3)
+		 ON CONFLICT (id) DO UPDATE SET tenant_block = $2, msp_block = $3, not_after = 'infinity'
+		 WHERE (context_keys.tenant_block, context_keys.not_after) IS DISTINCT FROM ($2, 'infinity')`,
+		key.ID, ofTenants[:], ofMSPs[:])
 }
 
 // RetireContextKey ends the validity of the key at the given time, which may lie in the past: contexts signed with it

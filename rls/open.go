@@ -22,7 +22,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	db := &DB{cfg: cfg, sign: newSigner(cfg)}
+	sign, err := newSigner(cfg)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{cfg: cfg, sign: sign}
 	for _, l := range []struct {
 		role, url string
 		pool      **pgxpool.Pool

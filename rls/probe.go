@@ -170,7 +170,7 @@ func (db *DB) probeContext(ctx context.Context, conn *pgx.Conn, k kind) error {
 		return fmt.Errorf("rls: probe: context: %w (are the migrations applied?)", err)
 	}
 	if have == nil || *have != id || plain != db.cfg.UnsignedContextUnsafe {
-		return &ContextRefusedError{KeyID: db.sign.id, Skew: at.Sub(db.cfg.Now())}
+		return &ContextRefusedError{KeyID: db.cfg.ContextKey.ID, Skew: at.Sub(db.cfg.Now())}
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestAnInjectedAppend(t *testing.T) {
 		conn, err := k.pg.Pool(t, "tomkit_app").Acquire(t.Context())
 		require.NoError(t, err)
 		defer conn.Release()
-		for _, forged := range []string{tenant.String(), "1.t." + tenant.String() + ".99999999999.test." + strings.Repeat("0", 64)} {
+		for _, forged := range []string{tenant.String(), strings.Repeat("0", 64) + "." + tenant.String() + ".9999999999"} {
 			_, err = conn.Exec(t.Context(), `SELECT set_config('app.tenant_id', $1, false)`, forged)
 			require.NoError(t, err)
 			_, err = conn.Exec(t.Context(), pgledger.AppendSQL, craft(t, k, tenant).args()...)

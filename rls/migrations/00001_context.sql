@@ -5,51 +5,61 @@ REVOKE ALL ON SCHEMA tomkit FROM PUBLIC;
 GRANT USAGE ON SCHEMA tomkit TO tomkit_app, tomkit_msp, tomkit_system, tomkit_migrator, tomkit_backup;
 GRANT USAGE, CREATE ON SCHEMA tomkit TO tomkit_ledger;
 
--- Keys of signed contexts: the two blocks HMAC needs. Nobody but the owner reads them, dumps included, so a restored
--- database needs its key installed again.
+-- Keys of signed contexts: for each key the two blocks derived from it, one for tenants' contexts and one for MSPs'. Nobody
+-- but the owner reads them, dumps included, so a restored database needs its key installed again. Without statistics no
+-- copy of a block gets into the catalogue.
 CREATE TABLE tomkit.context_keys (
-    id         text        PRIMARY KEY CHECK (id ~ '^[a-z0-9_-]{1,32}$'),
-    inner_pad  bytea       NOT NULL CHECK (octet_length(inner_pad) = 64),
-    outer_pad  bytea       NOT NULL CHECK (octet_length(outer_pad) = 64),
-    not_after  timestamptz NOT NULL DEFAULT 'infinity',
-    created_at timestamptz NOT NULL DEFAULT now()
+    id           text        PRIMARY KEY CHECK (id ~ '^[a-z0-9_-]{1,32}$'),
+    tenant_block bytea       NOT NULL CHECK (octet_length(tenant_block) = 64),
+    msp_block    bytea       NOT NULL CHECK (octet_length(msp_block) = 64),
+    not_after    timestamptz NOT NULL DEFAULT 'infinity',
+    created_at   timestamptz NOT NULL DEFAULT now()
 );
+ALTER TABLE tomkit.context_keys ALTER tenant_block SET STATISTICS 0, ALTER msp_block SET STATISTICS 0;
 REVOKE ALL ON tomkit.context_keys FROM PUBLIC, tomkit_backup;
 
--- set_context_mode writes the functions that read the context, for signed contexts or for bare ids. It is a function
--- because a database can be switched later.
+-- tenant_context checks the context in app.tenant_id,
 --
--- The signed form is qualified down to types and operators, so neither a search_path nor a temporary object reaches it;
--- a SET clause would do the same for a microsecond and a half per call. plpgsql, because it keeps its plans for the
--- session, which a function in SQL does not. CASE, because only it promises that nothing is cast before the MAC is
--- checked, so garbage is no context and not an error. Each function called costs half a microsecond, most of it for
--- preparing the expression anew in each transaction, so there are as few as the check allows. CURRENT_TIMESTAMP is the
--- start of the transaction.
+--     <64 hex of SHA-256(tenant_block || the rest)>.<uuid>.<unix expiry>
+--
+-- where the rest is all from the first dot on. It has one row with the id if the hash is that of a known key and neither
+-- context nor key has expired, otherwise no row or one without an id. msp_context is the same with the other block.
+--
+-- One hash does what HMAC needs two for, since all messages have one length: the secret fills SHA-256's first block and
+-- message and padding the second, which makes it the compression function under a secret state. To extend a message, one
+-- would have to send its padding, and that has zero bytes, which no setting can hold.
+--
+-- It is a view because a policy's subquery over a view is planned once with the statement around it, while a function
+-- pays for its setup in each transaction. A view is bound to functions, operators and table when it is made, so no
+-- search_path and no temporary object reaches it; it reads the keys with its owner's rights and shows none of them. The
+-- barrier and the OFFSETs keep the caller's conditions out and the order in: hash first, casts after it, so garbage is
+-- no context and not an error. The setting is read once. Each function called costs as much as half a microsecond, most
+-- of it for preparing the expression, so there are as few as the check allows, and no key id: the keys, mostly one, are
+-- tried. CURRENT_TIMESTAMP is the start of the transaction.
+CREATE VIEW tomkit.tenant_context WITH (security_barrier) AS
+SELECT CASE WHEN LEAST(k.not_after, to_timestamp(split_part(k.context, '.', 3)::float8)) > CURRENT_TIMESTAMP
+            THEN split_part(k.context, '.', 2)::uuid END AS id
+FROM (SELECT not_after, tenant_block, current_setting('app.tenant_id', true) AS context FROM tomkit.context_keys OFFSET 0) k
+WHERE split_part(k.context, '.', 1) = encode(sha256(k.tenant_block || substr(convert_to(k.context, 'UTF8'), 65)), 'hex')
+OFFSET 0;
+
+CREATE VIEW tomkit.msp_context WITH (security_barrier) AS
+SELECT CASE WHEN LEAST(k.not_after, to_timestamp(split_part(k.context, '.', 3)::float8)) > CURRENT_TIMESTAMP
+            THEN split_part(k.context, '.', 2)::uuid END AS id
+FROM (SELECT not_after, msp_block, current_setting('app.tenant_id', true) AS context FROM tomkit.context_keys OFFSET 0) k
+WHERE split_part(k.context, '.', 1) = encode(sha256(k.msp_block || substr(convert_to(k.context, 'UTF8'), 65)), 'hex')
+OFFSET 0;
+
+REVOKE ALL ON tomkit.tenant_context, tomkit.msp_context FROM PUBLIC;
+GRANT SELECT ON tomkit.tenant_context TO tomkit_app;
+
+-- set_context_mode writes the functions that read the context, for signed contexts or for bare ids. It is a function
+-- because a database can be switched later. Functions use them; a policy on the request path uses the view itself. They
+-- are plpgsql, which keeps its plans for the session; SQL does not.
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.set_context_mode(plain boolean) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $fn$
 DECLARE
-    signed CONSTANT text := $body$
-DECLARE
-    -- 1.<kind>.<uuid>.<unix expiry>.<key id>.<64 hex>
-    ctx CONSTANT pg_catalog.text := pg_catalog.current_setting('app.tenant_id', true);
-    i pg_catalog.bytea;
-    o pg_catalog.bytea;
-BEGIN
-    SELECT k.inner_pad, k.outer_pad INTO i, o FROM tomkit.context_keys k
-    WHERE k.id OPERATOR(pg_catalog.=) pg_catalog.split_part(ctx, '.', 5)
-      AND k.not_after OPERATOR(pg_catalog.>) CURRENT_TIMESTAMP;
-    RETURN CASE
-        WHEN pg_catalog.left(ctx, 4) OPERATOR(pg_catalog.=) '1.%s.'
-         AND pg_catalog.right(ctx, 64) OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.sha256(
-                 o OPERATOR(pg_catalog.||) pg_catalog.sha256(
-                 i OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.left(ctx, -65), 'UTF8'))), 'hex')
-        THEN CASE
-            WHEN pg_catalog.to_timestamp(pg_catalog.split_part(ctx, '.', 4)::pg_catalog.float8)
-                 OPERATOR(pg_catalog.>) CURRENT_TIMESTAMP
-            THEN pg_catalog.substr(ctx, 5, 36)::pg_catalog.uuid
-        END
-    END;
-END $body$;
+    signed CONSTANT text := 'BEGIN RETURN (SELECT c.id FROM tomkit.%I c); END';
     head CONSTANT text := 'CREATE OR REPLACE FUNCTION tomkit.%I() RETURNS uuid STABLE PARALLEL SAFE ';
     t record;
 BEGIN
@@ -61,8 +71,8 @@ BEGIN
             'SELECT CASE WHEN pg_catalog.left(pg_catalog.current_setting(''app.tenant_id'', true), 2) OPERATOR(pg_catalog.=) ''m:'''
             ' THEN pg_catalog.substr(pg_catalog.current_setting(''app.tenant_id'', true), 3)::pg_catalog.uuid END');
     ELSE
-        EXECUTE format(head || 'SECURITY DEFINER LANGUAGE plpgsql AS %L', 'current_tenant', format(signed, 't'));
-        EXECUTE format(head || 'SECURITY DEFINER LANGUAGE plpgsql AS %L', 'current_msp', format(signed, 'm'));
+        EXECUTE format(head || 'SECURITY DEFINER LANGUAGE plpgsql AS %L', 'current_tenant', format(signed, 'tenant_context'));
+        EXECUTE format(head || 'SECURITY DEFINER LANGUAGE plpgsql AS %L', 'current_msp', format(signed, 'msp_context'));
     END IF;
     EXECUTE format('CREATE OR REPLACE FUNCTION tomkit.context_is_plain() RETURNS boolean IMMUTABLE PARALLEL SAFE '
                    'LANGUAGE sql AS %L', 'SELECT ' || plain);
@@ -88,7 +98,7 @@ CREATE FUNCTION tomkit.context_expression() RETURNS text LANGUAGE plpgsql SET se
 BEGIN
     RETURN CASE WHEN tomkit.context_is_plain()
         THEN 'NULLIF(pg_catalog.current_setting(''app.tenant_id'', true), '''')::pg_catalog.uuid'
-        ELSE '(SELECT tomkit.current_tenant())' END;
+        ELSE '(SELECT c.id FROM tomkit.tenant_context c)' END;
 END $$;
 -- +goose StatementEnd
 
