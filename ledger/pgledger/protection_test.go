@@ -219,3 +219,18 @@ func TestOpenRefusesWhatIsNotProtected(t *testing.T) {
 		})
 	}
 }
+
+func TestTheContextModeCanBeSwitchedWithALedgerInPlace(t *testing.T) {
+	k := newKit(t)
+	ctx, migrator := t.Context(), k.pg.URL(rls.RoleMigrator)
+	policy := func() (text string) {
+		require.NoError(t, k.pg.Superuser(t).QueryRow(ctx,
+			`SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 'tomkit.audit_logs'::regclass AND polname = 'tomkit_tenant'`).Scan(&text))
+		return text
+	}
+	signed := policy()
+	require.NoError(t, rls.UsePlainContextUnsafe(ctx, migrator))
+	require.NotEqual(t, signed, policy())
+	require.NoError(t, rls.UseSignedContext(ctx, migrator))
+	require.Equal(t, signed, policy())
+}

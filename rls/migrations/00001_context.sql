@@ -61,6 +61,7 @@ CREATE FUNCTION tomkit.set_context_mode(plain boolean) RETURNS void LANGUAGE plp
 DECLARE
     signed CONSTANT text := 'BEGIN RETURN (SELECT c.id FROM tomkit.%I c); END';
     head CONSTANT text := 'CREATE OR REPLACE FUNCTION tomkit.%I() RETURNS uuid STABLE PARALLEL SAFE ';
+    me CONSTANT text := current_user;
     t record;
 BEGIN
     IF plain THEN
@@ -76,18 +77,21 @@ BEGIN
     END IF;
     EXECUTE format('CREATE OR REPLACE FUNCTION tomkit.context_is_plain() RETURNS boolean IMMUTABLE PARALLEL SAFE '
                    'LANGUAGE sql AS %L', 'SELECT ' || plain);
-    -- Tables protected earlier follow; the column a policy compares is the one it depends on.
+    -- Tables protected earlier follow, each as its owner; the column a policy compares is the one it depends on.
     FOR t IN
-        SELECT p.polrelid::regclass AS tbl, a.attname FROM pg_policy p
+        SELECT p.polrelid::regclass AS tbl, a.attname, c.relowner::regrole::text AS owner FROM pg_policy p
+        JOIN pg_class c ON c.oid = p.polrelid
         JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
                         AND d.refobjid = p.polrelid AND d.refobjsubid > 0
         JOIN pg_attribute a ON a.attrelid = p.polrelid AND a.attnum = d.refobjsubid
         WHERE p.polname = 'tomkit_tenant'
-        GROUP BY p.polrelid, a.attname
+        GROUP BY p.polrelid, a.attname, c.relowner
     LOOP
+        PERFORM set_config('role', t.owner, true);
         EXECUTE format('ALTER POLICY tomkit_tenant ON %s USING (%I = %s) WITH CHECK (%2$I = %3$s)',
                        t.tbl, t.attname, tomkit.context_expression());
     END LOOP;
+    PERFORM set_config('role', me, true);
 END $fn$;
 -- +goose StatementEnd
 

@@ -7,7 +7,8 @@
 -- by the tenant useless.
 --   tomkit_tenant     tomkit_app: rows of the context's tenant, for reading and writing
 --   tomkit_msp        tomkit_msp: rows of the MSP's tenants, for reading
---   tomkit_system     tomkit_system: everything while app.bypass_rls is on; other logins may set it to no avail
+--   tomkit_system     tomkit_system: everything while app.bypass_rls is on; other logins may set it to no avail. In a
+--                     subquery it is asked once, before the first row, and does not mislead the planner's row counts
 --   tomkit_migration  the owner while migrations run, see below
 --
 -- FORCE binds the owner too. A migration would then move no rows, and adding a foreign key would validate nothing. So
@@ -71,7 +72,7 @@ BEGIN
     EXECUTE format('CREATE POLICY tomkit_msp ON %s FOR SELECT TO tomkit_msp USING (%I = ANY ((SELECT tomkit.visible_tenants())::pg_catalog.uuid[]))',
                    tbl, tenant_column);
     EXECUTE format('CREATE POLICY tomkit_system ON %s TO tomkit_system USING (%s) WITH CHECK (%2$s)',
-                   tbl, 'pg_catalog.current_setting(''app.bypass_rls'', true) = ''on''');
+                   tbl, '(SELECT pg_catalog.current_setting(''app.bypass_rls'', true) = ''on'')');
     EXECUTE format('CREATE POLICY tomkit_migration ON %s TO %I USING (%s) WITH CHECK (%3$s)', tbl, rel.owner,
         format('pg_catalog.current_setting(''tomkit.migration'', true) = ''on'' AND session_user <> %L'
                ' AND (SELECT pg_catalog.pg_has_role(session_user, %1$L, ''MEMBER''))', rel.owner));
