@@ -77,14 +77,17 @@ func Read(r *http.Request) (string, Via, error) {
 	return token, ViaBearer, nil
 }
 
+// space is what net/http takes away around a cookie.
+const space = " \t\r\n"
+
 // cookieValues returns every value the request gives the access cookie. net/http drops what it cannot parse, and with it
 // the sign that somebody tried to send a second one, so the header is read as it came.
 func cookieValues(r *http.Request) []string {
 	var values []string
 	for _, line := range r.Header["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
-			name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if ok && strings.TrimRight(name, " \t") == CookieName {
+			name, value, _ := strings.Cut(strings.Trim(pair, space), "=") // a name alone is one with an empty value
+			if strings.TrimRight(name, space) == CookieName {
 				values = append(values, value)
 			}
 		}
