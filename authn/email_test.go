@@ -69,7 +69,7 @@ func FuzzStepToken(f *testing.F) {
 	flow, binding := newFlow(f), authn.BindTo("nonce")
 	f.Fuzz(func(t *testing.T, token, code string) {
 		_, err := flow.TOTP(t.Context(), authn.CodeRequest{StepToken: token, Code: code, Binding: binding})
-		if err != authn.ErrStepToken { //nolint:errorlint // no detail may come with it
+		if err != authn.ErrStepToken { // no detail may come with it
 			t.Fatalf("%q: %v", token, err)
 		}
 	})

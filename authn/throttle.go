@@ -102,7 +102,7 @@ func counterKey(kind string, parts ...[]byte) CounterKey {
 	h := sha256.New()
 	h.Write([]byte(counterTag))
 	for _, p := range append([][]byte{[]byte(kind)}, parts...) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(p)))) //nolint:gosec // parts are far below 4 GiB
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(p)))) // parts are far below 4 GiB
 		h.Write(p)
 	}
 	return CounterKey(h.Sum(nil))

@@ -14,7 +14,7 @@ func TestStrangersAreForgottenBeforeTheyFillTheMemory(t *testing.T) {
 	for i := range 3 * maxStrangers {
 		keys := make([]CounterKey, 3)
 		for j := range keys {
-			binary.BigEndian.PutUint64(keys[j][:], uint64(3*i+j)) //nolint:gosec // small
+			binary.BigEndian.PutUint64(keys[j][:], uint64(3*i+j)) // small
 		}
 		require.NoError(t, s.count(t.Context(), keys, func(c []Counter) error {
 			c[0].Failures++

@@ -70,7 +70,7 @@ func write(ctx context.Context, tx *rls.Tx, tenant uuid.UUID, keys []authn.Count
 	n := make([]int32, len(keys))
 	blocked, last, trusted := make([]*time.Time, len(keys)), make([]*time.Time, len(keys)), make([]*time.Time, len(keys))
 	for i, c := range counters {
-		n[i] = int32(min(c.Failures, 1<<30)) //nolint:gosec // bounded
+		n[i] = int32(min(c.Failures, 1<<30)) // bounded
 		blocked[i], last[i], trusted[i] = null(c.BlockedUntil), null(c.LastAt), null(c.TrustedUntil)
 	}
 	_, err := tx.Exec(ctx, writeCounters, tenant, keyBytes(keys), n, blocked, last, trusted)
