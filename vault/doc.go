@@ -21,11 +21,18 @@
 // empty or ill-formed value is an error. [DevelopmentFileUnsafe] keeps random keys in a 0600 file for development and
 // refuses to work in production, where secrets come from a secrets manager.
 //
+// # Memory
+//
+// What [Manifest.Load] returns is guarded ([NewGuardedSecret]): off the Go heap, out of core dumps, locked in memory where the
+// system allows it. [HardenProcess] switches core dumps and foreign readers off for the whole process. Built with
+// GOEXPERIMENT=runtimesecret, decoding also erases its stack and heap. A test scans the memory of a process after a wipe and
+// finds no copy.
+//
 // # What is not promised
 //
 // Go copies memory as it likes. [Secret.Wipe] zeroes the bytes the Secret holds; copies made by Reveal are the caller's to
-// wipe, and a core dump or a debugger sees all of it. Values never reach a disk through this package, except in the
-// development file.
+// wipe, a superuser reads all memory, and so does a debugger without HardenProcess. Values never reach a disk through this
+// package, except in the development file.
 //
 // Sources: TOM 3.2. Standard library only.
 package vault

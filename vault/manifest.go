@@ -148,7 +148,8 @@ func (e *ManifestError) Error() string {
 // Is reports whether target is ErrIncomplete.
 func (e *ManifestError) Is(target error) bool { return target == ErrIncomplete }
 
-// Load fetches the secrets of m from src and decodes them: a Key256 becomes its 32 bytes. What the source sent is wiped.
+// Load fetches the secrets of m from src and decodes them: a Key256 becomes its 32 bytes. What the source sent is wiped, what
+// is kept is guarded ([NewGuardedSecret]).
 // If a secret is missing, empty or malformed the error is a ManifestError that names all of them, and nothing is kept.
 func (m Manifest) Load(ctx context.Context, src Source) (*Snapshot, error) {
 	if src == nil {
@@ -173,7 +174,8 @@ func (m Manifest) Load(ctx context.Context, src Source) (*Snapshot, error) {
 		case s.Len() == 0:
 			bad.Empty = append(bad.Empty, r.Key)
 		default:
-			decoded, ok := r.Format.decode(s)
+			var decoded Secret
+			erased(func() { decoded, ok = r.Format.decode(s) })
 			if !ok {
 				bad.Malformed = append(bad.Malformed, r.Key)
 				continue
@@ -201,7 +203,7 @@ func (f Format) decode(s Secret) (Secret, bool) {
 				return Secret{}, false
 			}
 		}
-		return NewSecret(raw), true
+		return NewGuardedSecret(raw), true
 	}
 	enc := base64.StdEncoding.Strict()
 	if len(raw) != enc.EncodedLen(keySize) {
@@ -213,7 +215,7 @@ func (f Format) decode(s Secret) (Secret, bool) {
 	if err != nil || n != keySize || allZero(key[:n]) {
 		return Secret{}, false
 	}
-	return NewSecret(key[:n]), true
+	return NewGuardedSecret(key[:n]), true
 }
 
 func allZero(b []byte) bool {

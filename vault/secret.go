@@ -24,8 +24,9 @@ type Secret struct {
 }
 
 type cell struct {
-	mu    sync.RWMutex
-	bytes []byte // nil once wiped
+	mu      sync.RWMutex
+	bytes   []byte // nil once wiped
+	mapping *mapping
 }
 
 // NewSecret moves b into a Secret: the bytes are copied and b is zeroed, so that one copy is left.
@@ -85,6 +86,10 @@ func (s Secret) Wipe() {
 	defer c.mu.Unlock()
 	clear(c.bytes)
 	c.bytes = nil
+	if c.mapping != nil {
+		c.mapping.release()
+		c.mapping = nil
+	}
 }
 
 // Close wipes the Secret. It implements [io.Closer] and never fails.
