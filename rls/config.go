@@ -24,6 +24,9 @@ type Config struct {
 	// MaxConns is the size of each login's pool. Zero means the greater of 4 and the number of CPUs; negative is an
 	// error.
 	MaxConns int32
+	// Check looks at each login's first connection while the DB is opened, after the built-in probe; an error refuses the
+	// DB. The package rls/audit has one that reads the whole catalogue. Nil means no further check.
+	Check func(context.Context, *pgx.Conn) error
 	// Account is called after each System scope, also after a failed one. It must not block for long. Nil means
 	// nobody is told.
 	Account func(context.Context, SystemUse)

@@ -58,6 +58,11 @@ func (db *DB) openLogin(ctx context.Context, role, url string, pool **pgxpool.Po
 	if err := probeLogin(ctx, conn.Conn(), role); err != nil {
 		return err
 	}
+	if db.cfg.Check != nil {
+		if err := db.cfg.Check(ctx, conn.Conn()); err != nil {
+			return fmt.Errorf("rls: open: %s: %w", role, err)
+		}
+	}
 	switch role {
 	case RoleApp:
 		return db.probeContext(ctx, conn.Conn(), kindTenant)
