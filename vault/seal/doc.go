@@ -16,7 +16,16 @@
 //
 // The ring seals with its active key and opens with that and the old ones. A key id defaults to one derived from the key.
 // To rotate: make the new key active, keep the old one, reseal what NeedsReseal names, then drop the old one. Nonces are
-// random: rotate before 2^32 values were sealed with one key (NIST SP 800-38D section 8.3).
+// random: rotate before 2^32 values were sealed with one key (NIST SP 800-38D section 8.3). A ring counts and, at half of
+// that, calls Config.Warn.
+//
+// [Ring.NewDataKey] gives each tenant a key of its own, sealed by the ring: rotating the ring then reseals one value per
+// tenant, and deleting that value erases the tenant's data, copies included.
+//
+// # Streams
+//
+// [Ring.SealStream] seals data of any length, such as a backup, in chunks that are checked before their bytes are given out
+// (STREAM, Hoang, Reyhanitabar, Rogaway, Vizár 2015). Each stream has a key of its own.
 //
 // # Security
 //

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 const (
@@ -36,6 +37,8 @@ var (
 	ErrLegacy = errors.New("seal: open: legacy form not allowed")
 	// ErrAAD says that associated data are missing.
 	ErrAAD = errors.New("seal: no associated data")
+	// ErrExhausted says that the active key has sealed all the values that random nonces allow; rotate it.
+	ErrExhausted = errors.New("seal: key exhausted")
 	// ErrTooLarge says that a plaintext is longer than MaxPlaintext.
 	ErrTooLarge = errors.New("seal: plaintext too large")
 
@@ -63,22 +66,38 @@ type Config struct {
 	Active Key
 	// Old open what they sealed.
 	Old []Key
+	// Warn is called once when this process has sealed 2^31 values with the active key, half of what random nonces allow;
+	// Seal fails with ErrExhausted at 2^32. Other processes with the same key count for themselves: rotate early. It must
+	// not block. Nil means nobody is told.
+	Warn func(keyID string)
 	// ReadLegacy allows Open to read $enc$ values, with any key of the ring. Such values are bound to no row; allow it
 	// only until they are resealed.
 	ReadLegacy bool
 }
 
-// Ring seals and opens fields. It is immutable, safe for concurrent use, and prints no keys.
+// Ring seals and opens fields. It is safe for concurrent use and prints no keys.
 type Ring struct {
 	active     string
 	ids        []string // active first
-	aead       func(id string) (cipher.AEAD, bool)
+	key        func(id string) (key, bool)
+	sealed     *atomic.Uint64 // values sealed with the active key
+	warn       func(keyID string)
 	readLegacy bool
 }
 
+// key is what a ring keeps of a Key.
+type key struct {
+	aead   cipher.AEAD // draws its own nonces
+	secret []byte      // input of the keys of streams
+}
+
+// Values that one key may seal under random nonces: 2^32 of 96 bits collide with a chance of 2^-33 (NIST SP 800-38D section
+// 8.3). The warning comes at half of it.
+var nonceBudget uint64 = 1 << 32
+
 // New returns a Ring, or an error naming the key id that makes no sense.
 func New(cfg Config) (*Ring, error) {
-	aeads := make(map[string]cipher.AEAD)
+	keys := make(map[string]key)
 	var ids []string
 	for _, k := range append([]Key{cfg.Active}, cfg.Old...) {
 		if len(k.Bytes) != KeySize || bytes.Equal(k.Bytes, make([]byte, KeySize)) {
@@ -90,21 +109,23 @@ func New(cfg Config) (*Ring, error) {
 		if !validID(k.ID) {
 			return nil, errors.New("seal: new: key id is not 1-32 characters of [a-z0-9-]")
 		}
-		if aeads[k.ID] != nil {
+		if _, twice := keys[k.ID]; twice {
 			return nil, fmt.Errorf("seal: new: key id %q given twice", k.ID)
 		}
 		block, err := aes.NewCipher(k.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("seal: new: cipher: %w", err)
 		}
-		if aeads[k.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
 			return nil, fmt.Errorf("seal: new: cipher: %w", err)
 		}
+		keys[k.ID] = key{aead, slices.Clone(k.Bytes)}
 		ids = append(ids, k.ID)
 	}
 	// Behind a function value, where no reflecting printer gets at the expanded keys.
-	aead := func(id string) (cipher.AEAD, bool) { a, ok := aeads[id]; return a, ok }
-	return &Ring{active: ids[0], ids: ids, aead: aead, readLegacy: cfg.ReadLegacy}, nil
+	get := func(id string) (key, bool) { k, ok := keys[id]; return k, ok }
+	return &Ring{active: ids[0], ids: ids, key: get, sealed: new(atomic.Uint64), warn: cfg.Warn, readLegacy: cfg.ReadLegacy}, nil
 }
 
 // ActiveKeyID returns the id of the key that seals.
@@ -118,8 +139,24 @@ func (r *Ring) Seal(plaintext, aad []byte) (string, error) {
 	if len(plaintext) > MaxPlaintext {
 		return "", ErrTooLarge
 	}
-	a, _ := r.aead(r.active)
-	return prefix + r.active + "$" + b64.EncodeToString(a.Seal(nil, nil, plaintext, aad)), nil
+	if err := r.spend(); err != nil {
+		return "", err
+	}
+	k, _ := r.key(r.active)
+	return prefix + r.active + "$" + b64.EncodeToString(k.aead.Seal(nil, nil, plaintext, aad)), nil
+}
+
+// spend takes one nonce from the active key's budget.
+func (r *Ring) spend() error {
+	n := r.sealed.Add(1)
+	if n == nonceBudget/2 && r.warn != nil {
+		r.warn(r.active)
+	}
+	if n > nonceBudget {
+		r.sealed.Add(^uint64(0)) // so that it never wraps
+		return ErrExhausted
+	}
+	return nil
 }
 
 // Open returns the plaintext of a value that Seal made with the same aad and a key of the ring. Errors: ErrFormat, ErrKeyID,
@@ -135,11 +172,11 @@ func (r *Ring) Open(sealed string, aad []byte) ([]byte, error) {
 	if v.legacy {
 		return r.openLegacy(v.body)
 	}
-	a, ok := r.aead(v.kid)
+	k, ok := r.key(v.kid)
 	if !ok {
 		return nil, ErrKeyID
 	}
-	plaintext, err := a.Open(nil, nil, v.body, aad)
+	plaintext, err := k.aead.Open(nil, nil, v.body, aad)
 	if err != nil {
 		return nil, ErrOpen
 	}
@@ -152,8 +189,8 @@ func (r *Ring) openLegacy(body []byte) ([]byte, error) {
 		return nil, ErrLegacy
 	}
 	for _, id := range r.ids {
-		a, _ := r.aead(id)
-		if plaintext, err := a.Open(nil, nil, body, nil); err == nil {
+		k, _ := r.key(id)
+		if plaintext, err := k.aead.Open(nil, nil, body, nil); err == nil {
 			return plaintext, nil
 		}
 	}
