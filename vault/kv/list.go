@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -18,8 +19,9 @@ var (
 	ErrTooMany = errors.New("kv: walk: more names or deeper folders than allowed")
 
 	// errEntry does not say which field, since names of fields come from the server.
-	errEntry = errors.New("not a secret with string values and a version")
-	errKeys  = errors.New("field keys: a name that is no path segment, or one given twice")
+	errEntry    = errors.New("not a secret with string values and a version")
+	errKeys     = errors.New("field keys: a name that is no path segment, or one given twice")
+	errVersions = errors.New("not the history of a secret")
 )
 
 // List returns the names in a folder in the Vault's order; those of folders end in a slash. The root is the empty folder. A
@@ -154,8 +156,6 @@ func decodeMetadata(o *wire.Object, path string) (*Metadata, error) {
 	if o.Err() != nil {
 		return nil, errVersions
 	}
-	slices.SortFunc(m.Versions, func(a, b Version) int { return int(a.Number - b.Number) })
+	slices.SortFunc(m.Versions, func(a, b Version) int { return cmp.Compare(a.Number, b.Number) })
 	return m, nil
 }
-
-var errVersions = errors.New("not the history of a secret")

@@ -71,7 +71,9 @@ func (e *DeletedError) Unwrap() error { return wire.ErrNotFound }
 
 // Read returns the current version of the secret at path. The caller wipes it. Values must be strings. A missing secret is
 // [wire.ErrNotFound], a deleted one a [*DeletedError]; a secret that this login may not read is [wire.ErrPermission].
-func (s *Session) Read(ctx context.Context, path string) (*Entry, error) { return s.read(ctx, path, nil) }
+func (s *Session) Read(ctx context.Context, path string) (*Entry, error) {
+	return s.read(ctx, path, nil)
+}
 
 // ReadVersion returns an older version of the secret at path; versions count from 1.
 func (s *Session) ReadVersion(ctx context.Context, path string, version int64) (*Entry, error) {
