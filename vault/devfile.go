@@ -17,7 +17,7 @@ import (
 
 var (
 	// ErrProduction says that a development source was to be used in production.
-	ErrProduction = errors.New("vault: development file: refused in production (TOMKIT_ENV)")
+	ErrProduction = errors.New("vault: development source: refused in production (TOMKIT_ENV)")
 	// ErrPermissions says that the development file is not a regular file of this user with mode 0600 or less.
 	ErrPermissions = errors.New("vault: development file: must be a regular file of this user with mode 0600")
 	// ErrFile says that the development file is not one flat JSON object of strings.
@@ -31,11 +31,12 @@ const (
 	noticeText          = "Development keys, made by tomkit. Not for production, not for version control."
 )
 
-// DevelopmentConfig tunes DevelopmentFileUnsafe.
+// DevelopmentConfig tunes the development sources.
 type DevelopmentConfig struct {
-	// Manifest says which keys a new file gets: the required ones of format Key256. Nil means DefaultManifest.
+	// Manifest says which keys a new file gets: the required ones of format Key256. Nil means DefaultManifest. The
+	// environment does not need it.
 	Manifest Manifest
-	// Getenv looks up TOMKIT_ENV. Nil means os.Getenv.
+	// Getenv looks up TOMKIT_ENV, and the secrets of DevelopmentEnvironmentUnsafe. Nil means os.Getenv.
 	Getenv func(string) string
 	// Logger gets a warning at every use. Nil means slog.Default.
 	Logger *slog.Logger
@@ -58,17 +59,21 @@ func DevelopmentFileUnsafe(path string, cfg DevelopmentConfig) (Source, error) {
 	if err := cfg.Manifest.check(); err != nil {
 		return nil, err
 	}
+	cfg = cfg.withDefaults()
+	if cfg.production() {
+		return nil, ErrProduction
+	}
+	return &developmentFile{path: path, cfg: cfg}, nil
+}
+
+func (cfg DevelopmentConfig) withDefaults() DevelopmentConfig {
 	if cfg.Getenv == nil {
 		cfg.Getenv = os.Getenv
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	f := &developmentFile{path: path, cfg: cfg}
-	if f.production() {
-		return nil, ErrProduction
-	}
-	return f, nil
+	return cfg
 }
 
 type developmentFile struct {
@@ -77,8 +82,8 @@ type developmentFile struct {
 }
 
 // production also takes the spellings people use for it: refusing too much is cheap here.
-func (f *developmentFile) production() bool {
-	switch strings.ToLower(strings.TrimSpace(f.cfg.Getenv(environmentVariable))) {
+func (cfg DevelopmentConfig) production() bool {
+	switch strings.ToLower(strings.TrimSpace(cfg.Getenv(environmentVariable))) {
 	case "production", "prod", "live":
 		return true
 	}
@@ -90,7 +95,7 @@ func (f *developmentFile) Fetch(ctx context.Context, keys []Key) (*Snapshot, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if f.production() {
+	if f.cfg.production() {
 		return nil, ErrProduction
 	}
 	data, err := readPrivate(f.path)

@@ -18,8 +18,12 @@
 // # Source
 //
 // A [Source] fetches values by name; a [Manifest] says which names are needed, in which form, and decodes them. A missing,
-// empty or ill-formed value is an error. [DevelopmentFileUnsafe] keeps random keys in a 0600 file for development and
-// refuses to work in production, where secrets come from a secrets manager.
+// empty or ill-formed value is an error. [DevelopmentFileUnsafe] keeps random keys in a 0600 file and [DevelopmentEnvironmentUnsafe]
+// reads the environment; both refuse to work in production, where secrets come from a secrets manager.
+//
+// # While running
+//
+// [Live] refreshes secrets without a restart: readers see one whole [Snapshot], and an old one is wiped behind its last reader.
 //
 // # Memory
 //
