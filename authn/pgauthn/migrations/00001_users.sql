@@ -53,6 +53,7 @@ CREATE TABLE tomkit.policies (
 CREATE INDEX policies_user ON tomkit.policies (tenant_id, user_id);
 SELECT tomkit.protect('tomkit.policies');
 
+-- An MSP looks after tenants' users. It has no business with what they prove themselves by.
 CREATE TABLE tomkit.user_passwords (
     tenant_id  uuid        NOT NULL REFERENCES tomkit.tenants (id) ON DELETE CASCADE,
     user_id    uuid        NOT NULL,
@@ -61,7 +62,7 @@ CREATE TABLE tomkit.user_passwords (
     PRIMARY KEY (tenant_id, user_id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES tomkit.users (tenant_id, id) ON DELETE CASCADE
 );
-SELECT tomkit.protect('tomkit.user_passwords');
+SELECT tomkit.protect('tomkit.user_passwords', msp_privileges => '{}');
 
 -- secret is sealed for its tenant and user; last_step is the time step of the last accepted code, so that a code works once.
 CREATE TABLE tomkit.user_totp (
@@ -73,10 +74,7 @@ CREATE TABLE tomkit.user_totp (
     PRIMARY KEY (tenant_id, user_id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES tomkit.users (tenant_id, id) ON DELETE CASCADE
 );
-SELECT tomkit.protect('tomkit.user_totp');
-
--- An MSP looks after tenants' users. It has no business with what they prove themselves by.
-REVOKE ALL ON tomkit.user_passwords, tomkit.user_totp FROM tomkit_msp;
+SELECT tomkit.protect('tomkit.user_totp', msp_privileges => '{}');
 
 -- tenant_active says whether the tenant of the context and its MSP are active. The request login does not see MSPs. It is
 -- PL/pgSQL because that keeps its plan for the connection, and names everything in full instead of setting a search_path,

@@ -18,7 +18,7 @@ CREATE TABLE tomkit.step_tokens (
 );
 CREATE INDEX step_tokens_user ON tomkit.step_tokens (tenant_id, user_id);
 CREATE INDEX step_tokens_expiry ON tomkit.step_tokens (expires_at);
-SELECT tomkit.protect('tomkit.step_tokens', '{SELECT,INSERT,UPDATE}');
+SELECT tomkit.protect('tomkit.step_tokens', '{SELECT,INSERT,UPDATE}', msp_privileges => '{}');
 
 CREATE TABLE tomkit.sessions (
     tenant_id  uuid        NOT NULL REFERENCES tomkit.tenants (id) ON DELETE CASCADE,
@@ -49,6 +49,4 @@ CREATE TABLE tomkit.sign_in_failures (
     PRIMARY KEY (tenant_id, key)
 );
 CREATE INDEX sign_in_failures_age ON tomkit.sign_in_failures (last_at);
-SELECT tomkit.protect('tomkit.sign_in_failures');
-
-REVOKE ALL ON tomkit.step_tokens, tomkit.sign_in_failures FROM tomkit_msp;
+SELECT tomkit.protect('tomkit.sign_in_failures', msp_privileges => '{}');

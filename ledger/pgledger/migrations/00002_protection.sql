@@ -47,19 +47,19 @@ END $$;
 -- +goose StatementBegin
 DO $$
 DECLARE
-    t text;
+    t        text;
+    readable text[];
 BEGIN
     FOREACH t IN ARRAY ARRAY['audit_logs', 'ledger_heads', 'ledger_logs', 'ledger_keys', 'ledger_openings', 'ledger_tiles',
                              'ledger_checkpoints'] LOOP
-        PERFORM tomkit.protect(format('tomkit.%I', t)::regclass, '{SELECT}');
-        EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON tomkit.%I FROM tomkit_system', t);
+        readable := CASE t
+            WHEN 'ledger_logs' THEN tomkit.on_columns('SELECT', 'tenant_id', 'epoch', 'origin', 'created_at')
+            WHEN 'ledger_keys' THEN tomkit.on_columns('SELECT', 'tenant_id', 'purpose', 'valid_from', 'key_id', 'public_key', 'created_at')
+            ELSE '{SELECT}' END;
+        PERFORM tomkit.protect(format('tomkit.%I', t)::regclass, readable, msp_privileges => readable, system_privileges => readable);
         EXECUTE format('CREATE POLICY ledger_read ON tomkit.%I FOR SELECT TO tomkit_ledger USING (true)', t);
         EXECUTE format('CREATE POLICY ledger_add ON tomkit.%I FOR INSERT TO tomkit_ledger WITH CHECK (true)', t);
     END LOOP;
     CREATE POLICY ledger_move ON tomkit.ledger_heads FOR UPDATE TO tomkit_ledger USING (true);
-    REVOKE ALL ON tomkit.ledger_logs, tomkit.ledger_keys FROM tomkit_app, tomkit_msp, tomkit_system;
-    GRANT SELECT (tenant_id, epoch, origin, created_at) ON tomkit.ledger_logs TO tomkit_app, tomkit_msp, tomkit_system;
-    GRANT SELECT (tenant_id, purpose, valid_from, key_id, public_key, created_at) ON tomkit.ledger_keys
-        TO tomkit_app, tomkit_msp, tomkit_system;
 END $$;
 -- +goose StatementEnd
