@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,26 +15,63 @@ import (
 )
 
 type migrateCmd struct {
-	Status bool `help:"Only print what is applied and what is not."`
+	Status bool          `xor:"mode" help:"Only print what is applied and what is not."`
+	Plan   bool          `xor:"mode" help:"Only print what would be applied."`
+	SQL    bool          `xor:"mode" name:"sql" help:"Print all migrations as one script for psql; needs no database."`
+	JSON   bool          `name:"json" help:"Print the plan as JSON."`
+	Wait   time.Duration `default:"10m" help:"How long to wait for another process that migrates the database."`
 }
 
 // Run migrates the database of TOMKIT_DATABASE_MIGRATOR_URL.
 func (m *migrateCmd) Run(ctx context.Context, c *console) error {
+	if m.JSON && !m.Plan {
+		return cli.UsageError("--json goes with --plan")
+	}
+	if m.Wait <= 0 {
+		return cli.UsageError("--wait must be positive")
+	}
+	if m.SQL {
+		return migrate.SQL(c.out, server.Migrations()...)
+	}
 	url := os.Getenv("TOMKIT_DATABASE_MIGRATOR_URL")
 	if url == "" {
 		return cli.UsageError("TOMKIT_DATABASE_MIGRATOR_URL is not set; it connects as %s, which tomkit roles makes", rls.RoleMigrator)
 	}
-	if m.Status {
+	switch {
+	case m.Status:
 		return m.status(ctx, c, url)
+	case m.Plan:
+		return m.plan(ctx, c, url)
 	}
-	report, err := migrate.Up(ctx, url, server.Migrations()...)
-	for _, applied := range report.Applied {
-		fmt.Fprintf(c.out, "applied %s %s (%s)\n", applied.Source, applied.File, applied.Took.Round(time.Millisecond))
-	}
+	cfg := migrate.Config{LockTimeout: m.Wait, Progress: func(a migrate.Applied) {
+		fmt.Fprintf(c.out, "applied %s %s (%s)\n", a.Source, a.File, a.Took.Round(time.Millisecond))
+	}}
+	report, err := cfg.Up(ctx, url, server.Migrations()...)
 	if err == nil {
 		fmt.Fprintf(c.out, "the schema is up to date, %d migration(s) applied\n", len(report.Applied))
 	}
 	return err
+}
+
+func (m *migrateCmd) plan(ctx context.Context, c *console, url string) error {
+	plan, err := migrate.Plan(ctx, url, server.Migrations()...)
+	if err != nil {
+		return err
+	}
+	if m.JSON {
+		enc := json.NewEncoder(c.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(append([]migrate.Step{}, plan...))
+	}
+	for _, s := range plan {
+		how := "in a transaction"
+		if !s.Transactional {
+			how = "outside a transaction"
+		}
+		fmt.Fprintf(c.out, "%s %s: %d statement(s), %s\n", s.Source, s.File, s.Statements, how)
+	}
+	fmt.Fprintf(c.out, "%d migration(s) to apply\n", len(plan))
+	return nil
 }
 
 func (m *migrateCmd) status(ctx context.Context, c *console, url string) error {

@@ -1,6 +1,9 @@
 package migrate
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // TooOldError reports a server older than PostgreSQL 15.
 type TooOldError struct {
@@ -51,4 +54,31 @@ type MissingError struct {
 // Error names the migration that is gone.
 func (e *MissingError) Error() string {
 	return fmt.Sprintf("migrate: %s: version %d was applied and is unknown here; the database is newer than this program", e.Source, e.Version)
+}
+
+// OrderError reports a pending migration that is older than one that was applied: it was added, or merged, too late.
+type OrderError struct {
+	// Source, File and Version name the migration, Newest is the newest version applied.
+	Source, File    string
+	Version, Newest int64
+}
+
+// Error names the migration.
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("migrate: %s: %s was never applied and is older than version %d, which was; give it a newer number", e.Source, e.File, e.Newest)
+}
+
+// LockedError reports that another session held the lock for longer than Config.LockTimeout.
+type LockedError struct {
+	// PID is the server process that holds it; zero if it was released at that moment.
+	PID uint32
+	// User and Application are that session's login and application_name; empty if PostgreSQL does not show them.
+	User, Application string
+	// Waited is Config.LockTimeout.
+	Waited time.Duration
+}
+
+// Error names the holder.
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("migrate: lock: held for more than %s by server process %d (login %q, application_name %q)", e.Waited, e.PID, e.User, e.Application)
 }

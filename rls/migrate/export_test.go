@@ -1,4 +1,7 @@
 package migrate
 
-// LockID is lockID.
-const LockID = lockID
+// LockID and WorkLockID are lockID and workLockID.
+const (
+	LockID     = lockID
+	WorkLockID = workLockID
+)

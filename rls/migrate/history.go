@@ -1,11 +1,13 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,56 +43,8 @@ func readFiles(src rls.Source) ([]file, error) {
 		}
 		files = append(files, file{name: name, version: version, sum: sha256.Sum256(data)})
 	}
-	slices.SortFunc(files, func(a, b file) int { return int(a.version - b.version) })
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.version, b.version) })
 	return files, nil
-}
-
-// prepare makes the schema, the table of checksums and the owners' default privileges, where they are missing.
-func (r *run) prepare(ctx context.Context) error {
-	err := r.asOwner(ctx, rls.RoleOwner, func(tx pgx.Tx) error {
-		var exists bool
-		err := tx.QueryRow(ctx, "SELECT to_regclass('tomkit.migration_checksums') IS NOT NULL").Scan(&exists)
-		if err != nil || exists {
-			return err
-		}
-		_, err = tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS tomkit;
-			CREATE TABLE tomkit.migration_checksums (
-				source text NOT NULL, version bigint NOT NULL, sha256 bytea NOT NULL, PRIMARY KEY (source, version));
-			REVOKE ALL ON tomkit.migration_checksums FROM PUBLIC;
-			GRANT SELECT ON tomkit.migration_checksums TO tomkit_backup`)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("migrate: prepare schema: %w", err)
-	}
-	var owners []string
-	for _, src := range r.sources {
-		if !slices.Contains(owners, src.Owner) {
-			owners = append(owners, src.Owner)
-		}
-	}
-	for _, owner := range owners {
-		if err := r.defaultPrivileges(ctx, owner); err != nil {
-			return fmt.Errorf("migrate: default privileges of %s: %w", owner, err)
-		}
-	}
-	return nil
-}
-
-// defaultPrivileges takes what PostgreSQL gives to everybody and lets dumps read what owner creates.
-func (r *run) defaultPrivileges(ctx context.Context, owner string) error {
-	return r.asOwner(ctx, owner, func(tx pgx.Tx) error {
-		var exists bool
-		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_default_acl
-			WHERE defaclrole = current_user::regrole AND defaclnamespace = 'tomkit'::regnamespace)`).Scan(&exists)
-		if err != nil || exists {
-			return err
-		}
-		_, err = tx.Exec(ctx, `ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-			ALTER DEFAULT PRIVILEGES IN SCHEMA tomkit GRANT SELECT ON TABLES TO tomkit_backup;
-			ALTER DEFAULT PRIVILEGES IN SCHEMA tomkit GRANT SELECT ON SEQUENCES TO tomkit_backup`)
-		return err
-	})
 }
 
 // asOwner runs fn in a transaction as the role owner on the connection that holds the lock.
@@ -111,86 +65,77 @@ func (r *run) asOwner(ctx context.Context, owner string, fn func(pgx.Tx) error) 
 // history returns when each version of src was applied.
 func (r *run) history(ctx context.Context, src rls.Source) (map[int64]time.Time, error) {
 	applied := make(map[int64]time.Time)
-	err := r.asOwner(ctx, src.Owner, func(tx pgx.Tx) error {
-		var exists bool
-		err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", versionTable(src)).Scan(&exists)
-		if err != nil || !exists {
-			return err
-		}
-		rows, err := tx.Query(ctx, "SELECT version_id, tstamp FROM "+versionTable(src)+" WHERE is_applied AND version_id > 0")
-		if err != nil {
-			return err
-		}
-		var version int64
-		var at time.Time
-		_, err = pgx.ForEachRow(rows, []any{&version, &at}, func() error {
-			applied[version] = at.UTC()
-			return nil
-		})
-		return err
-	})
+	var version int64
+	var at time.Time
+	err := r.read(ctx, src.Owner, "migrations_"+src.Name, "SELECT version_id, tstamp FROM "+versionTable(src)+" WHERE is_applied AND version_id > 0",
+		[]any{&version, &at}, func() { applied[version] = at.UTC() })
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %s: read history: %w", src.Name, err)
 	}
 	return applied, nil
 }
 
-// checkHistory refuses to go on from a history that is not the one the files tell.
-func (r *run) checkHistory(ctx context.Context, src rls.Source, files []file) error {
+// checkedHistory is history, and refuses one that is not what the files tell.
+func (r *run) checkedHistory(ctx context.Context, src rls.Source, files []file) (map[int64]time.Time, error) {
 	applied, err := r.history(ctx, src)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sums, err := r.checksums(ctx, src)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	var known []int64
+	for _, f := range files {
+		known = append(known, f.version)
+		if sum, ok := sums[f.version]; ok && sum != f.sum {
+			return nil, &EditedError{Source: src.Name, File: f.name, Version: f.version}
+		}
+	}
+	var newest int64
+	for _, version := range slices.Sorted(maps.Keys(applied)) {
+		newest = version
+		if !slices.Contains(known, version) {
+			return nil, &MissingError{Source: src.Name, Version: version}
+		}
 	}
 	for _, f := range files {
-		if sum, ok := sums[f.version]; ok && sum != f.sum {
-			return &EditedError{Source: src.Name, File: f.name, Version: f.version}
+		if _, ok := applied[f.version]; !ok && f.version < newest {
+			return nil, &OrderError{Source: src.Name, File: f.name, Version: f.version, Newest: newest}
 		}
-		delete(applied, f.version)
 	}
-	for version := range applied {
-		return &MissingError{Source: src.Name, Version: version}
-	}
-	return nil
+	return applied, nil
 }
 
 func (r *run) checksums(ctx context.Context, src rls.Source) (map[int64][sha256.Size]byte, error) {
 	sums := make(map[int64][sha256.Size]byte)
-	err := r.asOwner(ctx, rls.RoleOwner, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT version, sha256 FROM tomkit.migration_checksums WHERE source = $1", src.Name)
-		if err != nil {
-			return err
-		}
-		var version int64
-		var sum []byte
-		_, err = pgx.ForEachRow(rows, []any{&version, &sum}, func() error {
+	var version int64
+	var sum []byte
+	err := r.read(ctx, rls.RoleOwner, "migration_checksums", "SELECT version, sha256 FROM tomkit.migration_checksums WHERE source = '"+src.Name+"'",
+		[]any{&version, &sum}, func() {
 			var s [sha256.Size]byte
 			copy(s[:], sum)
 			sums[version] = s
-			return nil
 		})
-		return err
-	})
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %s: read checksums: %w", src.Name, err)
 	}
 	return sums, nil
 }
 
-// remember stores the checksums of a source that is up to date.
-func (r *run) remember(ctx context.Context, src rls.Source, files []file) error {
-	err := r.asOwner(ctx, rls.RoleOwner, func(tx pgx.Tx) error {
-		b := &pgx.Batch{}
-		for _, f := range files {
-			b.Queue("INSERT INTO tomkit.migration_checksums VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", src.Name, f.version, f.sum[:])
+// read runs a query on a table of schema tomkit, if it exists.
+func (r *run) read(ctx context.Context, owner, table, sql string, into []any, row func()) error {
+	return r.asOwner(ctx, owner, func(tx pgx.Tx) error {
+		var exists bool
+		err := tx.QueryRow(ctx, "SELECT "+tableExists("$1"), table).Scan(&exists)
+		if err != nil || !exists {
+			return err
 		}
-		return tx.SendBatch(ctx, b).Close()
+		rows, err := tx.Query(ctx, sql)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, into, func() error { row(); return nil })
+		return err
 	})
-	if err != nil {
-		return fmt.Errorf("migrate: %s: store checksums: %w", src.Name, err)
-	}
-	return nil
 }

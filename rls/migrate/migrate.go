@@ -11,18 +11,25 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/database"
 
 	"github.com/pioneerdesk/tomkit/rls"
 )
-
-// lockID is the advisory lock all runs of one database queue for: "tomkit" in ASCII, then a number.
-const lockID int64 = 0x746f6d6b69740001
 
 // minServerVersion is PostgreSQL 15.
 const minServerVersion = 150000
 
 var sourceName = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
+
+// Config tunes a run. The zero value suits most programs.
+type Config struct {
+	// LockTimeout is how long to wait for another process that migrates the same database, before a LockedError. Zero
+	// means 10 minutes; negative is an error.
+	LockTimeout time.Duration
+	// Progress is called after each migration that was applied, on the goroutine of Up. Nil means nobody is told.
+	Progress func(Applied)
+}
+
+const defaultLockTimeout = 10 * time.Minute
 
 // Report says what a run did.
 type Report struct {
@@ -41,14 +48,19 @@ type Applied struct {
 	Took time.Duration
 }
 
+// Up is [Config.Up] with the zero Config.
+func Up(ctx context.Context, migratorURL string, sources ...rls.Source) (Report, error) {
+	return Config{}.Up(ctx, migratorURL, sources...)
+}
+
 // Up applies what is missing of sources to the database behind migratorURL, in order. The login must be rls.RoleMigrator
 // or another member of the sources' owners. Any number of processes may call it at once: one applies, the others wait
 // and find nothing to do. On an error the report lists what was applied before; each migration is a transaction of its
-// own unless it says otherwise.
-func Up(ctx context.Context, migratorURL string, sources ...rls.Source) (Report, error) {
+// own, together with the rows that say it was applied, unless it says otherwise.
+func (cfg Config) Up(ctx context.Context, migratorURL string, sources ...rls.Source) (Report, error) {
 	start := time.Now()
 	var rep Report
-	err := locked(ctx, migratorURL, sources, func(r *run) error {
+	err := cfg.locked(ctx, migratorURL, sources, func(r *run) error {
 		for _, src := range r.sources {
 			if err := r.up(ctx, src, &rep); err != nil {
 				return err
@@ -60,22 +72,30 @@ func Up(ctx context.Context, migratorURL string, sources ...rls.Source) (Report,
 	return rep, err
 }
 
-// run is one locked run.
+// run is one connection to a database and what is to be done there.
 type run struct {
+	Config
 	conn    *pgx.Conn // holds the lock
 	cfg     *pgx.ConnConfig
 	sources []rls.Source
 }
 
 // locked checks the arguments and the server, takes the lock and prepares the schema.
-func locked(ctx context.Context, url string, sources []rls.Source, fn func(*run) error) error {
+func (cfg Config) locked(ctx context.Context, url string, sources []rls.Source, fn func(*run) error) error {
+	switch {
+	case cfg.LockTimeout < 0:
+		return errors.New("migrate: LockTimeout is negative")
+	case cfg.LockTimeout == 0:
+		cfg.LockTimeout = defaultLockTimeout
+	}
 	r, err := connect(ctx, url, sources)
 	if err != nil {
 		return err
 	}
+	r.Config = cfg
 	defer r.conn.Close(context.WithoutCancel(ctx)) // which releases the lock
-	if _, err := r.conn.Exec(ctx, "SELECT pg_advisory_lock($1)", lockID); err != nil {
-		return fmt.Errorf("migrate: lock: %w", err)
+	if err := acquire(ctx, r.conn, lockID, cfg.LockTimeout); err != nil {
+		return err
 	}
 	if err := r.prepare(ctx); err != nil {
 		return err
@@ -133,58 +153,63 @@ func (r *run) up(ctx context.Context, src rls.Source, rep *Report) error {
 	if err != nil {
 		return err
 	}
-	if err := r.checkHistory(ctx, src, files); err != nil {
+	if _, err := r.checkedHistory(ctx, src, files); err != nil {
 		return err
 	}
-	p, db, err := r.provider(src)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	results, err := p.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
-		results = partial.Applied
-	}
-	for _, res := range results {
-		rep.Applied = append(rep.Applied, Applied{Source: src.Name, File: res.Source.Path, Version: res.Source.Version, Took: res.Duration})
-	}
-	if partial != nil {
-		return &FailedError{Source: src.Name, File: partial.Failed.Source.Path, Err: partial.Err}
-	}
-	if err != nil {
-		return fmt.Errorf("migrate: %s: %w", src.Name, err)
-	}
-	return r.remember(ctx, src, files)
-}
-
-// provider opens goose over a connection that is the source's owner.
-func (r *run) provider(src rls.Source) (*goose.Provider, *sql.DB, error) {
 	db := stdlib.OpenDB(*r.cfg.Copy(), stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		return becomeOwner(ctx, conn, src.Owner)
+		return r.becomeOwner(ctx, conn, src.Owner)
 	}))
+	defer db.Close()
 	db.SetMaxOpenConns(1)
-	store, err := database.NewStore(database.DialectPostgres, versionTable(src))
+	p, err := provider(src, files, db)
 	if err != nil {
-		db.Close()
-		return nil, nil, fmt.Errorf("migrate: %s: %w", src.Name, err)
+		return err
 	}
-	p, err := goose.NewProvider(goose.DialectCustom, db, src.FS, goose.WithStore(store),
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		db.Close()
-		return nil, nil, fmt.Errorf("migrate: %s: %w", src.Name, err)
+	for {
+		res, err := p.UpByOne(ctx)
+		var partial *goose.PartialError
+		switch {
+		case errors.Is(err, goose.ErrNoNextVersion):
+			return nil
+		case errors.As(err, &partial):
+			return &FailedError{Source: src.Name, File: partial.Failed.Source.Path, Err: partial.Err}
+		case err != nil:
+			return fmt.Errorf("migrate: %s: %w", src.Name, err)
+		}
+		applied := Applied{Source: src.Name, File: res.Source.Path, Version: res.Source.Version, Took: res.Duration}
+		rep.Applied = append(rep.Applied, applied)
+		if r.Progress != nil {
+			r.Progress(applied)
+		}
 	}
-	return p, db, nil
 }
 
-func versionTable(src rls.Source) string { return "tomkit.migrations_" + src.Name }
+// provider is goose over db with our way to remember versions.
+func provider(src rls.Source, files []file, db *sql.DB) (*goose.Provider, error) {
+	store, err := newStore(src, files)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %s: %w", src.Name, err)
+	}
+	return gooseProvider(src, db, store)
+}
 
-// becomeOwner also pins the names an unqualified statement would meet.
-func becomeOwner(ctx context.Context, conn *pgx.Conn, owner string) error {
+// settings are what a migration may rely on: the names an unqualified statement meets, rows of all tenants, and a clock
+// that is the same everywhere.
+var settings = []string{"search_path = tomkit, pg_temp", "tomkit.migration = 'on'", "timezone = 'UTC'", "client_min_messages = warning"}
+
+// becomeOwner makes a connection ready for a source's migrations. A process that was killed may have left a server process
+// behind that still runs its statement, while its lock is free already: so this connection takes a lock of its own.
+func (r *run) becomeOwner(ctx context.Context, conn *pgx.Conn, owner string) error {
+	if err := acquire(ctx, conn, workLockID, r.LockTimeout); err != nil {
+		return err
+	}
 	if _, err := conn.Exec(ctx, "SET ROLE "+pgx.Identifier{owner}.Sanitize()); err != nil {
 		return fmt.Errorf("migrate: become %s: %w (the login must be a member of it, see `tomkit roles`)", owner, err)
 	}
-	_, err := conn.Exec(ctx, "SET search_path = tomkit, pg_temp; SET tomkit.migration = 'on'; SET timezone = 'UTC'; SET client_min_messages = warning")
-	return err
+	for _, s := range settings {
+		if _, err := conn.Exec(ctx, "SET "+s); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,13 +3,13 @@ package migrate_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pioneerdesk/tomkit/internal/pgtest"
@@ -35,16 +35,9 @@ var counter = source("counter", map[string]string{
 
 var all = []rls.Source{rls.Migrations(), tenant.Migrations(), counter}
 
-// racer is the environment variable that makes this test binary one process of the race.
-const racer = "TOMKIT_MIGRATE_RACER"
-
 func TestMain(m *testing.M) {
 	if url := os.Getenv(racer); url != "" {
-		if _, err := migrate.Up(context.Background(), url, all...); err != nil {
-			_, _ = os.Stderr.WriteString(err.Error())
-			os.Exit(1)
-		}
-		os.Exit(0)
+		os.Exit(race(url))
 	}
 	os.Exit(m.Run())
 }
@@ -52,20 +45,11 @@ func TestMain(m *testing.M) {
 func TestUp(t *testing.T) {
 	db := pgtest.New(t)
 	url := db.URL(rls.RoleMigrator)
-	t.Run("16 processes and as many goroutines apply each migration once", func(t *testing.T) {
-		self, err := os.Executable()
-		require.NoError(t, err)
+	t.Run("16 goroutines apply each migration once", func(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		applied := map[string]int{}
 		for range 16 {
-			wg.Go(func() {
-				cmd := exec.Command(self)
-				cmd.Env = append(os.Environ(), racer+"="+url)
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Errorf("%v: %s", err, out)
-				}
-			})
 			wg.Go(func() {
 				rep, err := migrate.Up(t.Context(), url, all...)
 				if err != nil {
@@ -79,15 +63,10 @@ func TestUp(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		require.Equal(t, 1, applied["counter/00003_second.sql"])
 		for name, times := range applied {
 			require.Equal(t, 1, times, name)
 		}
-		var rows, versions int
-		super := db.Superuser(t)
-		require.NoError(t, super.QueryRow(t.Context(), "SELECT count(*) FROM tomkit.counter").Scan(&rows))
-		require.Equal(t, 2, rows)
-		require.NoError(t, super.QueryRow(t.Context(), "SELECT count(*) FROM tomkit.migrations_counter WHERE version_id > 0").Scan(&versions))
-		require.Equal(t, 3, versions)
 	})
 	t.Run("again there is nothing to do", func(t *testing.T) {
 		rep, err := migrate.Up(t.Context(), url, all...)
@@ -189,36 +168,71 @@ func TestUpRefuses(t *testing.T) {
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "secret")
 	})
-	t.Run("a context that is done while another process migrates", func(t *testing.T) {
-		conn, err := pgx.Connect(t.Context(), url)
-		require.NoError(t, err)
-		defer conn.Close(context.Background())
-		_, err = conn.Exec(t.Context(), "SELECT pg_advisory_lock($1)", migrate.LockID)
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { _, err := migrate.Up(ctx, url, ok); done <- err }()
-		cancel()
-		require.ErrorIs(t, <-done, context.Canceled)
-	})
 }
 
 func TestTooOld(t *testing.T) {
 	require.EqualError(t, &migrate.TooOldError{Version: 140011}, "migrate: server version 14.11 is older than PostgreSQL 15")
 }
 
-// TestDataMigrationsSeeAllRows is what FORCE ROW LEVEL SECURITY would break without the runner's help.
-func TestDataMigrationsSeeAllRows(t *testing.T) {
+// TestMigrationsAndRowLevelSecurity is what FORCE ROW LEVEL SECURITY would break without the runner's help, and what that
+// help must not open.
+func TestMigrationsAndRowLevelSecurity(t *testing.T) {
 	db := pgtest.New(t)
 	url := db.URL(rls.RoleMigrator)
-	table := source("data", map[string]string{
-		"00001_table.sql": "CREATE TABLE tomkit.rows (tenant_id uuid PRIMARY KEY, n int); SELECT tomkit.protect('tomkit.rows');",
-		"00002_rows.sql":  "INSERT INTO tomkit.rows SELECT gen_random_uuid(), 1 FROM generate_series(1, 5);",
-		"00003_move.sql":  "UPDATE tomkit.rows SET n = 2;",
+	files := map[string]string{}
+	up := func(file, sql string) error {
+		files["00001_table.sql"] = "CREATE TABLE tomkit.rows (tenant_id uuid, n int, ref int, PRIMARY KEY (tenant_id, n)); SELECT tomkit.protect('tomkit.rows');\nGRANT SELECT ON tomkit.rows TO tomkit_app;"
+		files[file] = sql
+		_, err := migrate.Up(t.Context(), url, rls.Migrations(), source("data", files))
+		if err != nil {
+			delete(files, file)
+		}
+		return err
+	}
+	super := db.Superuser(t)
+	count := func(where string) (n int) {
+		require.NoError(t, super.QueryRow(t.Context(), "SELECT count(*) FROM tomkit.rows WHERE "+where).Scan(&n))
+		return n
+	}
+	t.Run("a migration of data moves the rows of all tenants", func(t *testing.T) {
+		require.NoError(t, up("00002_rows.sql", "INSERT INTO tomkit.rows SELECT gen_random_uuid(), 1 FROM generate_series(1, 5);"))
+		require.NoError(t, up("00003_move.sql", "UPDATE tomkit.rows SET ref = 4711;"))
+		require.Equal(t, 5, count("ref = 4711"))
 	})
-	_, err := migrate.Up(t.Context(), url, rls.Migrations(), table)
-	require.NoError(t, err)
-	var n int
-	require.NoError(t, db.Superuser(t).QueryRow(t.Context(), "SELECT count(*) FROM tomkit.rows WHERE n = 2").Scan(&n))
-	require.Equal(t, 5, n)
+	t.Run("a foreign key is validated against them", func(t *testing.T) {
+		const key = "ALTER TABLE tomkit.rows ADD CONSTRAINT k FOREIGN KEY (tenant_id, ref) REFERENCES tomkit.rows;"
+		var pg *pgconn.PgError
+		require.ErrorAs(t, up("00004_key.sql", key), &pg)
+		require.Equal(t, "23503", pg.Code)
+		require.ErrorAs(t, up("00004_late.sql", "ALTER TABLE tomkit.rows ADD CONSTRAINT k FOREIGN KEY (tenant_id, ref) REFERENCES tomkit.rows NOT VALID;\nALTER TABLE tomkit.rows VALIDATE CONSTRAINT k;"), &pg)
+		require.Equal(t, "23503", pg.Code)
+		require.NoError(t, up("00004_mend.sql", "UPDATE tomkit.rows SET ref = 1;"))
+		require.NoError(t, up("00005_key.sql", key))
+	})
+	t.Run("the setting opens nothing to a login of the running system", func(t *testing.T) {
+		for _, role := range []string{rls.RoleApp, rls.RoleMSP, rls.RoleSystem} {
+			conn, err := pgx.Connect(t.Context(), db.URL(role))
+			require.NoError(t, err)
+			_, err = conn.Exec(t.Context(), "SET tomkit.migration = 'on'")
+			require.NoError(t, err)
+			var n int
+			require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM tomkit.rows").Scan(&n))
+			require.Zero(t, n, role)
+			for _, owner := range []string{rls.RoleOwner, rls.RoleMigrator} {
+				_, err = conn.Exec(t.Context(), "SET ROLE "+owner)
+				require.Error(t, err)
+			}
+			require.NoError(t, conn.Close(t.Context()))
+		}
+	})
+	t.Run("nor to the owner without it", func(t *testing.T) {
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		defer conn.Close(context.Background())
+		var n int
+		_, err = conn.Exec(t.Context(), "SET ROLE tomkit_owner")
+		require.NoError(t, err)
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM tomkit.rows").Scan(&n))
+		require.Zero(t, n)
+	})
 }

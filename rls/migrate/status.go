@@ -19,9 +19,10 @@ type State struct {
 // Pending reports whether the migration is still to be applied.
 func (s State) Pending() bool { return s.AppliedAt.IsZero() }
 
-// Status lists the migrations of sources in order, applied or pending. It changes nothing and takes no lock.
+// Status lists the migrations of sources in order, applied or pending. It changes nothing, in a
+// read-only session, and takes no lock.
 func Status(ctx context.Context, migratorURL string, sources ...rls.Source) ([]State, error) {
-	r, err := connect(ctx, migratorURL, sources)
+	r, err := connectReadOnly(ctx, migratorURL, sources)
 	if err != nil {
 		return nil, err
 	}
