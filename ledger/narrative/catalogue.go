@@ -58,6 +58,16 @@ var sentences = [][2]string{
 	{"tenant_entered", "Superadmin {user} hat am {at} den Mandanten ausdrücklich betreten (Grund: {reason})."},
 	{"system_scope_used", "Systemzugriff mit dem Zweck {reason} wurde bis {at} innerhalb von {seconds|Sekunde|Sekunden} {count|Mal|Mal} genutzt."},
 
+	// Retention and erasure (TOM 8.2).
+	{"retention_applied", "Die Anwendung der Löschfristen am {at} hat {count|Datensatz|Datensätze} gelöscht oder anonymisiert."},
+	{"retention_changed", "Die Aufbewahrungsfrist der Kategorie {category} im Mandanten wurde am {at} auf {period} festgelegt."},
+	{"legal_hold_placed", "Eine Löschsperre wurde am {at} gesetzt (Grund: {reason})."},
+	{"legal_hold_released", "Eine Löschsperre wurde am {at} aufgehoben (Grund: {reason})."},
+	{"person_exported", "Die Daten einer Person wurden am {at} für eine Auskunft exportiert: {count|Datensatz|Datensätze}."},
+	{"person_erased", "Die Daten einer Person wurden am {at} auf Verlangen gelöscht oder anonymisiert: {count|Datensatz|Datensätze}."},
+	{"tenant_erasure_started", "Die Löschung des Mandanten {tenant} wurde am {at} begonnen (Grund: {reason})."},
+	{"tenant_erased", "Die Löschung des Mandanten {tenant} wurde am {at} abgeschlossen und geprüft: {count|Datensatz|Datensätze}, keine verblieben."},
+
 	// The ledger itself.
 	{"ledger_opened", "Das Audit-Protokoll {log} wurde am {at} eröffnet. Schlüssel: {keys}."},
 	{"ledger_key_rotated", "Der Schlüssel {key} des Audit-Protokolls wurde am {at} gewechselt (Grund: {reason})."},

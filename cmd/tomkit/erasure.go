@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/term"
+
+	"github.com/pioneerdesk/tomkit/internal/cli"
+	"github.com/pioneerdesk/tomkit/internal/server"
+	"github.com/pioneerdesk/tomkit/internal/server/reference"
+	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/erasure"
+	"github.com/pioneerdesk/tomkit/rls/migrate"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
+)
+
+type erasureCmd struct {
+	Data         string               `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA"`
+	Host         string               `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
+	Operator     string               `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host, as for tomkit-server." env:"TOMKIT_OPERATOR"`
+	Plan         retentionPlanCmd     `cmd:"" help:"Count what the retention would delete now. Changes nothing."`
+	Run          retentionRunCmd      `cmd:"" name:"run" help:"Delete and anonymise what has expired."`
+	Record       processingRecordCmd  `cmd:"" help:"Print the record of processing activities (Art. 30 GDPR)."`
+	ExportPerson exportPersonCmd      `cmd:"" help:"Write everything a tenant's tables hold about a person as JSON (Art. 15, 20)."`
+	ErasePerson  erasePersonCmd       `cmd:"" help:"Delete or anonymise a person's data in a tenant (Art. 17)."`
+	DeleteTenant eraseTenantCmd       `cmd:"" help:"Delete a tenant everywhere but in the ledger, and prove it (Art. 17)."`
+	Jobs         tenantErasureJobsCmd `cmd:"" help:"List deletions of tenants, or resume those that wait."`
+}
+
+// with opens what the commands work on, and closes it afterwards.
+func (e *erasureCmd) with(ctx context.Context, c *console, work func(*server.Server, *erasure.Eraser) error) (err error) {
+	s, err := (&adminCmd{Data: e.Data, Host: e.Host, Operator: e.Operator}).open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
+	// Does nothing where the server's own migrations have brought the tables.
+	if _, err := migrate.Up(ctx, s.Logins.Migrator, rls.Migrations(), tenant.Migrations(), erasure.Migrations()); err != nil {
+		return err
+	}
+	line := newRowsLine(c.err)
+	defer line.done()
+	eraser, err := erasure.New(erasure.Config{DB: s.DB, Record: s.Ledger, Register: reference.Processing(), Progress: line.update})
+	if err != nil {
+		return err
+	}
+	return erasureInput(work(s, eraser))
+}
+
+// erasureInput gives errors about what was typed the exit code of a usage error.
+func erasureInput(err error) error {
+	for _, known := range []error{erasure.ErrInvalid, erasure.ErrUnknown, erasure.ErrConfirm, erasure.ErrOperator, tenant.ErrUnknown} {
+		if errors.Is(err, known) {
+			return &cli.ExitError{Code: cli.Usage, Err: err}
+		}
+	}
+	return err
+}
+
+// findTenant returns the tenant with the given slug.
+func findTenant(ctx context.Context, s *server.Server, slug string) (id uuid.UUID, err error) {
+	err = s.DB.System(ctx, "erasure", func(ctx context.Context, tx *rls.Tx) error {
+		t, err := tenant.GetBySlug(ctx, tx, slug)
+		id = t.ID
+		return err
+	})
+	return id, err
+}
+
+type retentionPlanCmd struct{}
+
+// Run prints the dry run.
+func (p *retentionPlanCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
+	return e.with(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
+		report, err := eraser.Plan(ctx)
+		return errors.Join(err, printRetention(c.out, report))
+	})
+}
+
+type retentionRunCmd struct{}
+
+// Run applies the retention.
+func (r *retentionRunCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
+	return e.with(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
+		report, err := eraser.Apply(ctx)
+		return errors.Join(err, printRetention(c.out, report))
+	})
+}
+
+// printRetention prints the lines that have anything to say, and the sum.
+func printRetention(out io.Writer, r erasure.Report) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TENANT\tCATEGORY\tTABLE\tACTION\tROWS\tHELD\tOLDEST KEPT")
+	for _, line := range r.Lines {
+		if line.Rows == 0 && line.Held == 0 {
+			continue
+		}
+		oldest := "-"
+		if !line.OldestKept.IsZero() {
+			oldest = line.OldestKept.Format(time.RFC3339)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", line.Tenant, line.Category, line.Table, line.Action, line.Rows, line.Held, oldest)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	did := "deleted or anonymised"
+	if r.DryRun {
+		did = "would be deleted or anonymised; nothing was changed"
+	}
+	_, err := fmt.Fprintf(out, "%d tenant(s), %d row(s) %s (%s)\n", r.Tenants, r.Rows, did, r.Took.Round(time.Millisecond))
+	return err
+}
+
+type processingRecordCmd struct {
+	Format     string `help:"markdown or json." enum:"markdown,json" default:"markdown"`
+	Lang       string `help:"de or en." enum:"de,en" default:"de"`
+	Controller string `help:"The controller's name and contact."`
+	Officer    string `help:"The data protection officer's name and contact."`
+}
+
+// Run prints the record. It needs no database.
+func (p *processingRecordCmd) Run(c *console) error {
+	r := reference.Processing()
+	r.Controller, r.Officer = p.Controller, p.Officer
+	if p.Format == "json" {
+		return r.WriteJSON(c.out, erasure.Lang(p.Lang))
+	}
+	return r.WriteMarkdown(c.out, erasure.Lang(p.Lang))
+}
+
+// personFlags name a person.
+type personFlags struct {
+	Tenant string    `help:"Short name of the tenant." required:""`
+	Person uuid.UUID `help:"The person's id." required:"" placeholder:"UUID"`
+}
+
+type exportPersonCmd struct {
+	personFlags
+	Output string `short:"o" help:"File to write, readable by nobody else; it must not exist. Default: standard output." placeholder:"FILE"`
+}
+
+// Run writes the export.
+func (x *exportPersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
+	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
+		id, err := findTenant(ctx, s, x.Tenant)
+		if err != nil {
+			return err
+		}
+		if x.Output == "" {
+			_, err = eraser.ExportPerson(ctx, c.out, id, x.Person, erasure.By{})
+			return err
+		}
+		f, err := os.OpenFile(x.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		rows, err := eraser.ExportPerson(ctx, f, id, x.Person, erasure.By{})
+		if err = errors.Join(err, f.Close()); err != nil {
+			return errors.Join(err, os.Remove(x.Output)) // half an export is none
+		}
+		_, err = fmt.Fprintf(c.out, "%d row(s) written\n", rows)
+		return err
+	})
+}
+
+type erasePersonCmd struct{ personFlags }
+
+// Run erases the person and reports what stays.
+func (x *erasePersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
+	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
+		id, err := findTenant(ctx, s, x.Tenant)
+		if err != nil {
+			return err
+		}
+		report, err := eraser.ErasePerson(ctx, id, x.Person, erasure.By{})
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "CATEGORY\tTABLE\tCOLUMN\tACTION\tROWS\tHELD\tKEPT")
+		for _, line := range report.Lines {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", line.Category, line.Table, line.Column, line.Action, line.Rows, line.Held, line.Kept)
+		}
+		if !report.Complete() {
+			fmt.Fprintln(w, "not complete: rows are held or kept")
+		}
+		return w.Flush()
+	})
+}
+
+type eraseTenantCmd struct {
+	Confirm string `help:"Short name of the tenant: what is deleted is gone." required:"" placeholder:"SLUG"`
+	Reason  string `help:"Why, as a code; it is recorded." default:"contract_ended"`
+	DryRun  bool   `help:"Only count what would go."`
+}
+
+// Run deletes the tenant, or goes on with a deletion that was interrupted.
+func (d *eraseTenantCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
+	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
+		id, err := d.find(ctx, s, eraser)
+		if err != nil {
+			return err
+		}
+		if d.DryRun {
+			return d.plan(ctx, c, eraser, id)
+		}
+		job, err := eraser.DeleteTenant(ctx, erasure.Deletion{Tenant: id, Confirm: d.Confirm, Reason: d.Reason})
+		if job.Slug != "" {
+			printJobs(c.out, job)
+		}
+		return err
+	})
+}
+
+// find also knows tenants whose rows are gone and whose deletion is not done.
+func (d *eraseTenantCmd) find(ctx context.Context, s *server.Server, eraser *erasure.Eraser) (uuid.UUID, error) {
+	id, err := findTenant(ctx, s, d.Confirm)
+	if !errors.Is(err, tenant.ErrUnknown) {
+		return id, err
+	}
+	jobs, jobsErr := eraser.Jobs(ctx)
+	for _, j := range jobs {
+		if j.Slug == d.Confirm && j.Step != erasure.StepDone {
+			return j.Tenant, nil
+		}
+	}
+	return id, errors.Join(err, jobsErr)
+}
+
+func (d *eraseTenantCmd) plan(ctx context.Context, c *console, eraser *erasure.Eraser, id uuid.UUID) error {
+	plan, err := eraser.PlanTenant(ctx, id)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	for _, t := range plan.Go {
+		fmt.Fprintf(w, "%s\t%d\n", t.Table, t.Rows)
+	}
+	for _, t := range plan.Stay {
+		fmt.Fprintf(w, "%s\t%d\tstays\n", t.Table, t.Rows)
+	}
+	if plan.Held {
+		fmt.Fprintln(w, "a legal hold forbids it")
+	}
+	fmt.Fprintln(w, "nothing was changed")
+	return w.Flush()
+}
+
+type tenantErasureJobsCmd struct {
+	Resume bool `help:"Go on with those that are not done."`
+}
+
+// Run lists the jobs.
+func (j *tenantErasureJobsCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
+	return e.with(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
+		work := eraser.Jobs
+		if j.Resume {
+			work = eraser.Resume
+		}
+		jobs, err := work(ctx)
+		printJobs(c.out, jobs...)
+		return err
+	})
+}
+
+func printJobs(out io.Writer, jobs ...erasure.Job) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TENANT\tSLUG\tSTEP\tROWS\tSTORES\tSTARTED\tFAILED")
+	for _, j := range jobs {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", j.Tenant, j.Slug, j.Step, j.Rows(), strings.Join(j.Stores, ","), j.StartedAt.Format(time.RFC3339), j.Failed)
+	}
+	_ = w.Flush() // to a terminal or a file of the caller's
+}
+
+// rowsLine draws the number of rows on a terminal and nothing elsewhere.
+type rowsLine struct {
+	out  io.Writer // nil: draw nothing
+	last time.Time
+}
+
+const rowsLineInterval = 100 * time.Millisecond // between two redraws
+
+func newRowsLine(out io.Writer) *rowsLine {
+	if f, ok := out.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		out = nil
+	}
+	return &rowsLine{out: out}
+}
+
+func (l *rowsLine) update(rows int64) {
+	if l.out == nil || time.Since(l.last) < rowsLineInterval {
+		return
+	}
+	l.last = time.Now()
+	fmt.Fprintf(l.out, "\r\x1b[K%d rows", rows)
+}
+
+func (l *rowsLine) done() {
+	if !l.last.IsZero() {
+		fmt.Fprint(l.out, "\r\x1b[K")
+	}
+}
