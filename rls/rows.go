@@ -1,51 +1,91 @@
 package rls
 
 import (
+	"errors"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// scopedBatch are the results of a pipeline. Closing it reads the rest, among it the outcome of the commit, and returns
-// the connection if the pipeline owns one.
-type scopedBatch struct {
-	pgx.BatchResults
-	conn   *pgxpool.Conn // nil inside InTx
-	closed bool
-	err    error
+// pipeline is what was sent and not yet read. Closing it reads the rest, among it the outcome of the commit, and returns the
+// connection if the pipeline owns one.
+type pipeline struct {
+	results interface{ Close() error }
+	conn    *pgxpool.Conn        // nil inside InTx
+	forget  func(*pgconn.PgConn) // drops the prepared statements, if they are our own
+	closed  bool
+	err     error
 }
 
 // Close may be called several times and returns the same error each time.
-func (br *scopedBatch) Close() error {
-	if br.closed {
-		return br.err
+func (p *pipeline) Close() error {
+	if p.closed {
+		return p.err
 	}
-	br.closed = true
-	br.err = br.BatchResults.Close()
-	if br.conn == nil {
-		return br.err
+	p.closed = true
+	p.err = p.results.Close()
+	if p.conn == nil {
+		return p.err
 	}
-	if br.err == nil && br.conn.Conn().PgConn().TxStatus() != 'I' {
-		br.err = ErrTransactionControl // the pool closes the connection, which undoes the transaction
+	server := p.conn.Conn().PgConn()
+	switch {
+	case p.err == nil && server.TxStatus() != 'I':
+		p.err = ErrTransactionControl // the pool closes the connection, which undoes the transaction
+	case p.forget != nil && stale(p.err):
+		p.forget(server)
 	}
-	br.conn.Release()
-	return br.err
+	p.conn.Release()
+	return p.err
 }
+
+// scopedBatch are the results of a batch.
+type scopedBatch struct {
+	pgx.BatchResults
+	pipeline
+}
+
+func newBatch(results pgx.BatchResults, conn *pgxpool.Conn) *scopedBatch {
+	return &scopedBatch{BatchResults: results, pipeline: pipeline{results: results, conn: conn}}
+}
+
+// Close closes the results and ends the pipeline.
+func (br *scopedBatch) Close() error { return br.pipeline.Close() }
 
 // Tx returns nil: the pipeline is a transaction of its own.
 func (br *scopedBatch) Tx() pgx.Tx { return nil }
 
+// readPrepared reads up to the rows of a query that was sent behind the context.
+func readPrepared(conn *pgxpool.Conn, results *pgconn.MultiResultReader, by *statements, set, sql string) (*scopedRows, error) {
+	p := &pipeline{results: results, conn: conn, forget: func(server *pgconn.PgConn) { by.forget(server, set, sql) }}
+	if !results.NextResult() { // the context's, which has no rows
+		return nil, p.unread()
+	}
+	if !results.NextResult() {
+		return nil, p.unread()
+	}
+	return &scopedRows{Rows: pgx.RowsFromResultReader(conn.Conn().TypeMap(), results.ResultReader()), end: p}, nil
+}
+
+// unread ends a pipeline that lacks a result and says why.
+func (p *pipeline) unread() error {
+	if err := p.Close(); err != nil {
+		return err
+	}
+	return errors.New("rls: scope: the server sent no result") // cannot happen: every statement has a result or an error
+}
+
 // scopedRows return the connection when closed.
 type scopedRows struct {
 	pgx.Rows
-	br  *scopedBatch
+	end *pipeline
 	err error
 }
 
 func (r *scopedRows) Close() {
 	r.Rows.Close()
-	if err := r.br.Close(); r.err == nil {
+	if err := r.end.Close(); r.err == nil {
 		r.err = err
 	}
 }
@@ -81,19 +121,36 @@ func (r *scopedRows) Values() ([]any, error) {
 	return values, err
 }
 
-// scopedRow returns the connection when scanned.
-type scopedRow struct {
-	pgx.Row
-	br *scopedBatch
+// Conn returns the connection while the rows hold one: rows of a prepared query know none of their own.
+func (r *scopedRows) Conn() *pgx.Conn {
+	if r.end.conn == nil || r.end.closed {
+		return r.Rows.Conn()
+	}
+	return r.end.conn.Conn()
 }
 
-func (r *scopedRow) Scan(dest ...any) error {
-	defer r.br.Close() // a destination may panic
-	err := r.Row.Scan(dest...)
-	if cerr := r.br.Close(); err == nil {
-		err = cerr
+// scopedRow is the first of some rows. It returns the connection when scanned.
+type scopedRow struct{ rows *scopedRows }
+
+func (r scopedRow) Scan(dest ...any) error {
+	defer r.rows.Close() // a destination may panic
+	for _, d := range dest {
+		if _, ok := d.(*pgtype.DriverBytes); ok {
+			return errors.New("rls: scope: QueryRow cannot scan into *pgtype.DriverBytes, which does not outlive the row")
+		}
 	}
-	return err
+	found := r.rows.Next()
+	if found {
+		_ = r.rows.Scan(dest...) // Err has it
+	}
+	r.rows.Close()
+	if err := r.rows.Err(); err != nil {
+		return err
+	}
+	if !found {
+		return pgx.ErrNoRows
+	}
+	return nil
 }
 
 // failedRows stand for rows, or a row, that never came to be.

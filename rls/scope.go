@@ -2,6 +2,7 @@ package rls
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -10,10 +11,11 @@ import (
 )
 
 // The context travels as a bound parameter and holds until the end of the transaction, which for a pipeline without
-// BEGIN is the pipeline. The result is a boolean so that the context does not travel back.
+// BEGIN is the pipeline. The result has no row, which spares both sides one, and the context does not travel back; it has
+// a column, since pgx asks the server to describe a result without columns each time.
 const (
-	setContextSQL = "SELECT pg_catalog.set_config('app.tenant_id', $1, true) IS NULL"
-	setBypassSQL  = "SELECT pg_catalog.set_config('app.bypass_rls', $1, true) IS NULL"
+	setContextSQL = "SELECT true WHERE pg_catalog.set_config('app.tenant_id', $1, true) IS NULL"
+	setBypassSQL  = "SELECT true WHERE pg_catalog.set_config('app.bypass_rls', $1, true) IS NULL"
 )
 
 type scopeKind byte
@@ -30,8 +32,10 @@ const (
 // for concurrent use; the zero Scope fails with ErrNoLogin.
 //
 // Query, QueryRow, Exec and Batch take one round trip: context and statements travel as one pipeline, which PostgreSQL
-// runs as one transaction. The options pgx takes before the arguments (pgx.QueryExecMode, pgx.QueryResultFormats) are
-// not supported, except pgx.NamedArgs and other rewriters. All four fail with ErrNested inside InTx or System.
+// runs as one transaction. The first time a connection meets a statement, preparing it takes one or two more; besides
+// pgx's own cache, each connection keeps as many prepared statements again for Query and QueryRow. The options pgx takes
+// before the arguments (pgx.QueryExecMode, pgx.QueryResultFormats) are not supported, except pgx.NamedArgs and other
+// rewriters. All four fail with ErrNested inside InTx or System.
 type Scope struct {
 	db   *DB
 	kind scopeKind
@@ -82,10 +86,21 @@ func (s Scope) send(ctx context.Context, queries ...*pgx.QueuedQuery) (*scopedBa
 	if err != nil {
 		return nil, err
 	}
+	return sendOn(ctx, conn, sql, value, queries...)
+}
+
+// sendOn does it on a connection, which it returns if it fails.
+func sendOn(ctx context.Context, conn *pgxpool.Conn, sql, value string, queries ...*pgx.QueuedQuery) (*scopedBatch, error) {
+	for _, q := range queries {
+		if q.SQL == "" { // pgx panics in the middle of a pipeline
+			conn.Release()
+			return nil, errors.New("rls: scope: empty statement")
+		}
+	}
 	b := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, 1+len(queries))}
 	b.Queue(sql, value)
 	b.QueuedQueries = append(b.QueuedQueries, queries...)
-	br := &scopedBatch{BatchResults: conn.SendBatch(ctx, b), conn: conn}
+	br := newBatch(conn.SendBatch(ctx, b), conn)
 	if _, err := br.BatchResults.Exec(); err != nil {
 		br.Close()
 		return nil, err
@@ -93,29 +108,51 @@ func (s Scope) send(ctx context.Context, queries ...*pgx.QueuedQuery) (*scopedBa
 	return br, nil
 }
 
-// Query runs one statement that returns rows. The rows hold a connection until they are closed or read to the end, and
-// their Err must be checked: it also reports a failed commit.
-func (s Scope) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	br, err := s.send(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+// query sends the context and one statement and reads up to the statement's rows.
+func (s Scope) query(ctx context.Context, sql string, args []any) (*scopedRows, error) {
+	conn, set, value, err := s.acquire(ctx)
 	if err != nil {
-		return failedRows{err: err}, err
+		return nil, err
+	}
+	prepared := statementsOf(conn.Conn())
+	results, err := prepared.execute(ctx, conn.Conn(), set, value, sql, args)
+	if err != nil {
+		conn.Release()
+		return nil, err
+	}
+	if results != nil {
+		return readPrepared(conn, results, prepared, set, sql)
+	}
+	br, err := sendOn(ctx, conn, set, value, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	if err != nil {
+		return nil, err
 	}
 	rows, err := br.BatchResults.Query()
 	if err != nil {
 		br.Close()
-		return rows, err
+		return nil, err
 	}
-	return &scopedRows{Rows: rows, br: br}, nil
+	return &scopedRows{Rows: rows, end: &br.pipeline}, nil
+}
+
+// Query runs one statement that returns rows. The rows hold a connection until they are closed or read to the end, and
+// their Err must be checked: it also reports a failed commit.
+func (s Scope) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := s.query(ctx, sql, args)
+	if err != nil {
+		return failedRows{err: err}, err
+	}
+	return rows, nil
 }
 
 // QueryRow runs one statement and returns its first row. Errors, pgx.ErrNoRows among them, come from Scan, which must be
 // called.
 func (s Scope) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	br, err := s.send(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	rows, err := s.query(ctx, sql, args)
 	if err != nil {
 		return failedRows{err: err}
 	}
-	return &scopedRow{Row: br.BatchResults.QueryRow(), br: br}
+	return scopedRow{rows}
 }
 
 // Exec runs one statement that returns no rows.

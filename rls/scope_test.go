@@ -368,10 +368,6 @@ func TestScopeAcrossExecModes(t *testing.T) {
 			require.Zero(t, count(t, db.Anonymous(), countDevices))
 		})
 	}
-	t.Run("simple_protocol is refused, since it would write the context into statement texts", func(t *testing.T) {
-		_, err := rls.Open(t.Context(), rls.Config{AppURL: withOption(f.pg.URL(rls.RoleApp), "default_query_exec_mode=simple_protocol")})
-		require.Error(t, err)
-	})
 }
 
 // withOption adds an option to a connection string of either form.

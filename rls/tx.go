@@ -159,7 +159,7 @@ func (t *lazyTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 		br.Close()
 		return rows, err
 	}
-	return &scopedRows{Rows: rows, br: &scopedBatch{BatchResults: br}}, nil
+	return &scopedRows{Rows: rows, end: &pipeline{results: br}}, nil
 }
 
 func (t *lazyTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
@@ -169,11 +169,11 @@ func (t *lazyTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 	if t.begun {
 		return t.conn.QueryRow(ctx, sql, args...)
 	}
-	br, err := t.start(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
+	rows, err := t.Query(ctx, sql, args...)
 	if err != nil {
 		return failedRows{err: err}
 	}
-	return &scopedRow{Row: br.QueryRow(), br: &scopedBatch{BatchResults: br}}
+	return scopedRow{rows.(*scopedRows)}
 }
 
 // Conn returns the connection inside the transaction, for drivers that want it, and nil once the closure has returned. It

@@ -11,6 +11,7 @@ import (
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/migrate"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
 
 // database is a private PostgreSQL that waits for the disk at every commit, as production does.
@@ -18,6 +19,10 @@ type database struct {
 	db    *rls.DB
 	super *pgxpool.Pool // no policy, no scope: the peer that pays for nothing
 	app   *pgxpool.Pool // the request login without a scope of ours
+
+	superuser string // connection strings
+	logins    rls.Logins
+	key       rls.ContextKey
 }
 
 const connections = 48 // per pool, at most
@@ -53,9 +58,10 @@ func (d *database) open(ctx context.Context, pg *pglocal.Server, setup string) e
 	if err != nil {
 		return err
 	}
-	if _, err := migrate.Up(ctx, logins.Migrator, rls.Migrations(), pgledger.Migrations()); err != nil {
+	if _, err := migrate.Up(ctx, logins.Migrator, rls.Migrations(), tenant.Migrations(), pgledger.Migrations()); err != nil {
 		return err
 	}
+	d.superuser, d.logins = superuser, logins
 	key := rls.ContextKey{ID: "bench", Key: make([]byte, 32)}
 	if _, err := rand.Read(key.Key); err != nil {
 		return err
@@ -63,6 +69,7 @@ func (d *database) open(ctx context.Context, pg *pglocal.Server, setup string) e
 	if err := rls.InstallContextKey(ctx, logins.Migrator, key); err != nil {
 		return err
 	}
+	d.key = key
 	if d.super, err = pool(ctx, superuser); err != nil {
 		return err
 	}
@@ -72,7 +79,7 @@ func (d *database) open(ctx context.Context, pg *pglocal.Server, setup string) e
 	if _, err := d.super.Exec(ctx, setup); err != nil {
 		return err
 	}
-	d.db, err = rls.Open(ctx, rls.Config{AppURL: logins.App, SystemURL: logins.System, ContextKey: key, MaxConns: connections})
+	d.db, err = rls.Open(ctx, rls.Config{AppURL: logins.App, MSPURL: logins.MSP, SystemURL: logins.System, ContextKey: key, MaxConns: connections})
 	return err
 }
 

@@ -11,7 +11,12 @@ import (
 type reporter struct {
 	out    io.Writer
 	rounds int
+	turn   time.Duration // how long one side runs in one round
 }
+
+// fine returns a reporter with many short turns instead of few long ones, for operations of microseconds: what else the
+// machine does then meets both sides of most rounds alike.
+func (r *reporter) fine() *reporter { return &reporter{r.out, 16 * r.rounds, r.turn / 20} }
 
 // candidate is one side of a comparison.
 type candidate struct {
@@ -30,16 +35,16 @@ func atLeast(x float64) target { return target{min: x} }
 
 const slack = 0.03 // a comparison within 3 % of its target is ok
 
-// minRound is how long one side runs in one round.
-const minRound = 200 * time.Millisecond
+// longTurn is how long one side runs in one round, unless the operation itself takes longer.
+const longTurn = 200 * time.Millisecond
 
-// cost compares the time per operation: the ratio is ours / peer for a target atMost, peer / ours for a target atLeast.
+// cost compares the time per operation: the ratio is ours / peer for a target atMost and without target, peer / ours for a
+// target atLeast.
 func (r *reporter) cost(name string, ours, peer candidate, want target) error {
-	mine, theirs, err := r.turns(ours, peer)
+	mine, theirs, ratio, err := r.turns(ours, peer)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	ratio := float64(mine) / float64(theirs)
 	if want.min > 0 {
 		ratio = 1 / ratio
 	}
@@ -48,7 +53,27 @@ func (r *reporter) cost(name string, ours, peer candidate, want target) error {
 	return err
 }
 
+// limit compares the median time of one operation with the time it may take.
+func (r *reporter) limit(name string, op func() error, most time.Duration) error {
+	samples := make([]float64, r.rounds)
+	for i := range samples {
+		start := time.Now()
+		if err := op(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		samples[i] = float64(time.Since(start))
+	}
+	took := median(samples)
+	ratio := took / float64(most)
+	verdict, goal := atMost(1).judge(ratio)
+	_, err := fmt.Fprintf(r.out, "bench: %s ours=%s peer=limit:%s ratio=%.2f target=%s %s\n", name, short(took), short(float64(most)), ratio, goal, verdict)
+	return err
+}
+
 func (w target) judge(ratio float64) (verdict, goal string) {
+	if w == (target{}) {
+		return "reported", "none"
+	}
 	verdict = "short"
 	if w.min > 0 {
 		goal = fmt.Sprintf(">=%g", w.min)
@@ -64,42 +89,44 @@ func (w target) judge(ratio float64) (verdict, goal string) {
 	return verdict, goal
 }
 
-// turns returns the median time per operation in nanoseconds of both sides.
-func (r *reporter) turns(ours, peer candidate) (mine, theirs float64, err error) {
+// turns returns the median time per operation in nanoseconds of both sides, and the median of the rounds' ratios.
+func (r *reporter) turns(ours, peer candidate) (mine, theirs, ratio float64, err error) {
 	sides := []candidate{ours, peer}
 	samples := make([][]float64, len(sides))
 	counts := make([]int, len(sides))
 	for i, side := range sides {
-		if counts[i], err = calibrate(side.op); err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", side.name, err)
+		if counts[i], err = r.calibrate(side.op); err != nil {
+			return 0, 0, 0, fmt.Errorf("%s: %w", side.name, err)
 		}
 	}
-	for range r.rounds {
+	ratios := make([]float64, r.rounds)
+	for round := range r.rounds {
 		for i, side := range sides {
 			start := time.Now()
 			if err := side.op(counts[i]); err != nil {
-				return 0, 0, fmt.Errorf("%s: %w", side.name, err)
+				return 0, 0, 0, fmt.Errorf("%s: %w", side.name, err)
 			}
 			samples[i] = append(samples[i], float64(time.Since(start))/float64(counts[i]))
 		}
+		ratios[round] = samples[0][round] / samples[1][round]
 	}
-	return median(samples[0]), median(samples[1]), nil
+	return median(samples[0]), median(samples[1]), median(ratios), nil
 }
 
 // calibrate finds how many operations fill a round, and warms up on the way.
-func calibrate(op func(int) error) (int, error) {
+func (r *reporter) calibrate(op func(int) error) (int, error) {
 	for n := 1; ; {
 		start := time.Now()
 		if err := op(n); err != nil {
 			return 0, err
 		}
 		took := time.Since(start)
-		if took >= minRound {
+		if took >= r.turn {
 			return n, nil
 		}
 		grow := 10.0
 		if took > time.Millisecond {
-			grow = min(10, 1.2*float64(minRound)/float64(took))
+			grow = min(10, 1.2*float64(r.turn)/float64(took))
 		}
 		n = int(float64(n)*grow) + 1
 	}
