@@ -13,8 +13,12 @@ import (
 // Config names the logins and the key of a [DB]. At least one URL is needed.
 type Config struct {
 	// AppURL, MSPURL and SystemURL are the connection strings of RoleApp, RoleMSP and RoleSystem, as URL or as
-	// keyword list. An empty one leaves the scopes of that login unusable (ErrNoLogin). The mode
-	// default_query_exec_mode=simple_protocol is refused, since it writes the context into the statement's text.
+	// keyword list. An empty one leaves the scopes of that login unusable (ErrNoLogin).
+	//
+	// They may lead through a pooler, see [DB.Pooled]. Every default_query_exec_mode is accepted. In the mode
+	// simple_protocol pgx would write arguments, among them the context, into the texts of statements; it is taken as
+	// cache_describe, which binds them. In the mode exec pgx guesses the types of arguments and refuses some that the
+	// others take, such as arrays of UUIDs; nothing needs it.
 	AppURL, MSPURL, SystemURL string
 	// ContextKey signs the contexts of AppURL and MSPURL. The database must know it, see [InstallContextKey].
 	ContextKey ContextKey
@@ -94,9 +98,6 @@ func (cfg *Config) poolConfig(role, url string) (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("rls: open: connection string of %s is malformed", role)
-	}
-	if pc.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, fmt.Errorf("rls: open: %s: default_query_exec_mode=simple_protocol would write the context into statement texts, use exec", role)
 	}
 	if cfg.MaxConns > 0 {
 		pc.MaxConns = cfg.MaxConns

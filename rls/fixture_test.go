@@ -58,7 +58,17 @@ func newFixture(t testing.TB) *fixture {
 
 func newFixtureConfig(t testing.TB, cfg rls.Config) *fixture {
 	t.Helper()
-	f := &fixture{pg: pgtest.New(t, rls.Migrations(), tenant.Migrations(), shop)}
+	f := fixtureOn(t, pgtest.New(t, fixtureSources()...))
+	f.db = f.pg.OpenConfig(t, cfg)
+	return f
+}
+
+func fixtureSources() []rls.Source { return []rls.Source{rls.Migrations(), tenant.Migrations(), shop} }
+
+// fixtureOn fills a database and opens no scopes.
+func fixtureOn(t testing.TB, pg *pgtest.DB) *fixture {
+	t.Helper()
+	f := &fixture{pg: pg}
 	f.super = f.pg.Superuser(t)
 	f.a, f.b = f.pg.Tenant(t, "a"), f.pg.Tenant(t, "b")
 	ctx := context.Background()
@@ -67,7 +77,6 @@ func newFixtureConfig(t testing.TB, cfg rls.Config) *fixture {
 		SELECT $1::uuid, i, 'a' || i FROM generate_series(1, $3::int) i UNION ALL SELECT $2::uuid, 100 + i, 'b' || i FROM generate_series(1, $4::int) i`,
 		f.a, f.b, rowsA, rowsB)
 	require.NoError(t, err)
-	f.db = f.pg.OpenConfig(t, cfg)
 	return f
 }
 

@@ -95,7 +95,11 @@ func (t *lazyTx) commit(ctx context.Context) error {
 	if t.conn.PgConn().TxStatus() == 'E' {
 		return pgx.ErrTxCommitRollback
 	}
+	unsent := t.conn.IsClosed()
 	tag, err := t.conn.Exec(ctx, "commit")
+	if err != nil && unsent {
+		return err
+	}
 	if err != nil {
 		return commitError(t.conn, err)
 	}
@@ -106,11 +110,13 @@ func (t *lazyTx) commit(ctx context.Context) error {
 	return nil
 }
 
-// commitError tells a COMMIT that was refused from one whose outcome nobody knows.
+// commitError tells a COMMIT that was refused from one whose outcome nobody knows. That the connection is closed pgx calls
+// safe to retry even if it ended while the answer was awaited.
 func commitError(conn *pgx.Conn, err error) error {
 	var pg *pgconn.PgError
 	var unsent pgx.ErrPreprocessingBatch
-	if errors.As(err, &pg) && !conn.IsClosed() || errors.As(err, &unsent) || pgconn.SafeToRetry(err) {
+	if errors.As(err, &pg) && !conn.IsClosed() || errors.As(err, &unsent) ||
+		pgconn.SafeToRetry(err) && !errors.Is(err, pgconn.ErrConnClosed) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCommitUnknown, err)

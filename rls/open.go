@@ -12,7 +12,8 @@ import (
 type DB struct {
 	cfg              Config
 	sign             *signer
-	app, msp, system *pgxpool.Pool // nil where no URL was given
+	app, msp, system *pgxpool.Pool   // nil where no URL was given
+	pooled           map[string]bool // by role: a pooler is between us and the server
 }
 
 // Open connects the configured logins and refuses to return a DB that would not isolate: it probes what each login is
@@ -26,7 +27,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{cfg: cfg, sign: sign}
+	db := &DB{cfg: cfg, sign: sign, pooled: map[string]bool{}}
 	for _, l := range []struct {
 		role, url string
 		pool      **pgxpool.Pool
@@ -47,6 +48,10 @@ func (db *DB) openLogin(ctx context.Context, role, url string, pool **pgxpool.Po
 	if err != nil {
 		return err
 	}
+	if db.pooled[role], err = probePooler(ctx, role, pc.ConnConfig); err != nil {
+		return err
+	}
+	pc.ConnConfig.DefaultQueryExecMode = execMode(pc.ConnConfig.DefaultQueryExecMode, db.pooled[role])
 	if *pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return fmt.Errorf("rls: open: %s: %w", role, err)
 	}

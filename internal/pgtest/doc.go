@@ -26,5 +26,8 @@
 // share one server. Each New clones the template and drops the clone when the test
 // ends. Tests that call t.Parallel do not see each other.
 //
+// DB.PgBouncer puts a pooler in front of a test's database, and NewPrivate gives a test a
+// server of its own that it may stop and whose log it may read.
+//
 // Nothing here is safe for data that anybody wants to keep.
 package pgtest

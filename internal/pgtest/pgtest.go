@@ -36,27 +36,36 @@ func New(t testing.TB, sources ...rls.Source) *DB {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	template, err := s.template(ctx, sources)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name, err := s.clone(ctx, template)
+	db, err := s.newDB(ctx, sources)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := s.drop(ctx, name); err != nil {
+		if err := s.drop(ctx, db.name); err != nil {
 			t.Error(err)
 		}
 	})
+	return db
+}
+
+// newDB clones the template of sources.
+func (s *server) newDB(ctx context.Context, sources []rls.Source) (*DB, error) {
+	template, err := s.template(ctx, sources)
+	if err != nil {
+		return nil, err
+	}
+	name, err := s.clone(ctx, template)
+	if err != nil {
+		return nil, err
+	}
 	// Rights on a database are no part of its template.
 	logins, err := rls.ApplyRoles(ctx, s.superURL(name))
 	if err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, s.drop(ctx, name))
 	}
-	return &DB{server: s, name: name, logins: logins}
+	return &DB{server: s, name: name, logins: logins}, nil
 }
 
 // Name returns the database's name.

@@ -42,6 +42,13 @@ func TestChild(t *testing.T) {
 	}
 	db := newNotes(t)
 	db.Tenant(t, "ward")
+	if order == "bounce" {
+		host := db.PgBouncer(t, nil).URL(rls.RoleApp)
+		u, err := url.Parse(host)
+		require.NoError(t, err)
+		fmt.Println("DIR=" + u.Query().Get("host"))
+		time.Sleep(time.Hour)
+	}
 	fmt.Println("DIR=" + scan[string](t, db, `SHOW data_directory`))
 	if order == "hang" {
 		time.Sleep(time.Hour)

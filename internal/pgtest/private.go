@@ -1,0 +1,100 @@
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/pioneerdesk/tomkit/internal/pglocal"
+	"github.com/pioneerdesk/tomkit/rls"
+)
+
+// Private is a database on a server of the test's own, for tests that stop the server or read its log.
+type Private struct {
+	*DB
+	dir      string
+	settings map[string]string
+	log      logBuffer
+	server   *pglocal.Server
+}
+
+// NewPrivate is New on a server that is started for this test with further settings, such as log_statement, and ends with
+// it. It needs PostgreSQL's programs even where TOMKIT_TEST_DATABASE_URL names a server.
+func NewPrivate(t testing.TB, more map[string]string, sources ...rls.Source) *Private {
+	t.Helper()
+	NeedBinaries(t)
+	dir, err := os.MkdirTemp(memoryDir(), "tomkit-pgp-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Private{dir: dir, settings: maps.Clone(settings)}
+	maps.Copy(p.settings, map[string]string{"fsync": "off", "full_page_writes": "off"})
+	maps.Copy(p.settings, more)
+	t.Cleanup(func() {
+		p.Stop(t)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	p.Start(t)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := prepare(ctx, p.server.URL("postgres", pglocal.Superuser), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.DB, err = s.newDB(ctx, sources); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Start starts the server that Stop stopped, at the same address.
+func (p *Private) Start(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	server, err := pglocal.Start(ctx, pglocal.Config{Dir: p.dir, Settings: p.settings, Log: &p.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.server = server
+}
+
+// Stop ends the server with all sessions. Further calls do nothing.
+func (p *Private) Stop(t testing.TB) {
+	t.Helper()
+	if p.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.server.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	p.server = nil
+}
+
+// Log returns what the server has logged.
+func (p *Private) Log() string { return p.log.String() }
+
+// logBuffer collects a log while others read it.
+type logBuffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
+}
