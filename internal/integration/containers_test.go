@@ -72,28 +72,29 @@ func findHost(ctx context.Context) error {
 	return os.Setenv(envHost, "localhost")
 }
 
-// removeOurs removes the containers of this process: the reaper may be switched off.
+// removeOurs removes the containers of this process and their network: the reaper may be switched off.
 func removeOurs() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return removeContainers(ctx, labelRun+"="+runID, func(map[string]string) bool { return true })
+	return remove(ctx, labelRun+"="+runID, func(map[string]string) bool { return true })
 }
 
-// removeLeftovers removes the containers of runs that were killed.
+// removeLeftovers removes what runs left that were killed.
 func removeLeftovers(ctx context.Context) error {
-	return removeContainers(ctx, labelRun, func(labels map[string]string) bool {
+	return remove(ctx, labelRun, func(labels map[string]string) bool {
 		made, err := strconv.ParseInt(labels[labelMade], 10, 64)
 		return err == nil && time.Since(time.Unix(made, 0)) > leftoverAge
 	})
 }
 
-func removeContainers(ctx context.Context, label string, chosen func(labels map[string]string) bool) error {
+func remove(ctx context.Context, label string, chosen func(labels map[string]string) bool) error {
 	engine, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
 	defer engine.Close()
-	found, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", label)})
+	filters := make(client.Filters).Add("label", label)
+	found, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
 	if err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
@@ -102,6 +103,18 @@ func removeContainers(ctx context.Context, label string, chosen func(labels map[
 			continue
 		}
 		if _, err := engine.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
+			return fmt.Errorf("clean up: %w", err)
+		}
+	}
+	networks, err := engine.NetworkList(ctx, client.NetworkListOptions{Filters: filters})
+	if err != nil {
+		return fmt.Errorf("clean up: %w", err)
+	}
+	for _, n := range networks.Items {
+		if !chosen(n.Labels) {
+			continue
+		}
+		if _, err := engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil {
 			return fmt.Errorf("clean up: %w", err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
+	"github.com/testcontainers/testcontainers-go/network"
 
 	"github.com/pioneerdesk/tomkit/internal/pgtest"
 )
@@ -27,6 +28,11 @@ const (
 	defaultPostgres = "postgres:17-alpine"
 	defaultRedis    = "redis:7-alpine"
 )
+
+// containers is the network on which our containers reach each other, by these names.
+var containers *testcontainers.DockerNetwork
+
+const postgresAlias = "postgres"
 
 // startTimeout bounds the start of a container, a first download included.
 const startTimeout = 5 * time.Minute
@@ -66,6 +72,9 @@ func run(m *testing.M) (code int, err error) {
 			err = e
 		}
 	}()
+	if containers, err = network.New(ctx, network.WithLabels(ourLabels())); err != nil {
+		return 1, fmt.Errorf("network: %w", err)
+	}
 	began := time.Now()
 	url, err := startPostgres(ctx, images[0])
 	if err != nil {
@@ -103,6 +112,7 @@ func startPostgres(ctx context.Context, image string) (string, error) {
 		testcontainers.WithEnv(map[string]string{"PGDATA": memory + "/data"}),
 		testcontainers.WithTmpfs(map[string]string{memory: "rw"}),
 		testcontainers.WithLabels(ourLabels()),
+		network.WithNetwork([]string{postgresAlias}, containers),
 		postgres.BasicWaitStrategies(),
 	)
 	if err != nil {
