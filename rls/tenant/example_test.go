@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
 
 	"github.com/google/uuid"
 
@@ -31,4 +32,27 @@ func ExampleTenant_Operator() {
 	// Output:
 	// true
 	// false
+}
+
+func ExampleByHost() {
+	var db *rls.DB // from rls.Open
+	_ = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, err := tenant.ByHost(r.Context(), db.Anonymous(), r.Host)
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		log.Print(db.Tenant(id)) // for signing in; Host proves nothing
+	})
+}
+
+func ExampleMove() {
+	var db *rls.DB // from rls.Open
+	_ = func(ctx context.Context, clinic, newMSP uuid.UUID) error {
+		return db.System(ctx, "tenant_move", func(ctx context.Context, tx *rls.Tx) error {
+			from, err := tenant.Move(ctx, tx, clinic, newMSP)
+			log.Print(from)
+			return err
+		})
+	}
 }

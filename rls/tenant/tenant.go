@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,12 +21,18 @@ import (
 var (
 	// ErrUnknown reports a tenant that does not exist, is suspended (for BySlug) or is not visible in the scope.
 	ErrUnknown = errors.New("tenant: unknown")
-	// ErrTaken reports a slug or id in use, or a second operator.
-	ErrTaken = errors.New("tenant: create: slug, id or operator exists already")
-	// ErrInvalid reports a malformed slug, name or status.
+	// ErrTaken reports a slug, host or id in use, or a second operator.
+	ErrTaken = errors.New("tenant: slug, host, id or operator exists already")
+	// ErrInvalid reports a malformed slug, name, host, status or limit.
 	ErrInvalid = errors.New("tenant: invalid")
 	// ErrNoParent reports a tenant without its MSP, or an MSP without the operator.
-	ErrNoParent = errors.New("tenant: create: MSP or operator does not exist")
+	ErrNoParent = errors.New("tenant: MSP or operator does not exist")
+	// ErrOperator reports that the operator was to be moved or deleted.
+	ErrOperator = errors.New("tenant: the operator stays where it is")
+	// ErrSuspended reports a move to a suspended MSP, which would lock the tenant out.
+	ErrSuspended = errors.New("tenant: move: the MSP is suspended")
+	// ErrNotEmpty reports that an MSP was to be deleted that still has tenants.
+	ErrNotEmpty = errors.New("tenant: delete: the MSP still has tenants")
 )
 
 // Status says whether a tenant or an MSP may be used.
@@ -71,12 +78,27 @@ const (
 
 func validSlug(slug string) bool { return len(slug) <= maxSlug && slugForm.MatchString(slug) }
 
-func (n *New) check() error {
-	if !validSlug(n.Slug) {
+func checkSlug(slug string) error {
+	if !validSlug(slug) {
 		return fmt.Errorf("%w: slug", ErrInvalid)
 	}
-	if c := utf8.RuneCountInString(n.Name); c < 1 || c > maxName || !utf8.ValidString(n.Name) {
+	return nil
+}
+
+func checkName(name string) error {
+	c := utf8.RuneCountInString(name)
+	if c < 1 || c > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
 		return fmt.Errorf("%w: name", ErrInvalid)
+	}
+	return nil
+}
+
+func (n *New) check() error {
+	if err := checkSlug(n.Slug); err != nil {
+		return err
+	}
+	if err := checkName(n.Name); err != nil {
+		return err
 	}
 	if n.ID == uuid.Nil {
 		n.ID = uuid.New()
@@ -84,9 +106,14 @@ func (n *New) check() error {
 	return nil
 }
 
-// Querier is what reading needs: an rls.Scope, or a transaction.
+// Querier is what reading one row needs: an rls.Scope, or a transaction.
 type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// RowsQuerier is what reading several rows needs: an rls.Scope, or a transaction.
+type RowsQuerier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // BySlug returns the id of an active tenant with an active MSP, and ErrUnknown for all others. q is the Anonymous scope.
@@ -94,9 +121,14 @@ func BySlug(ctx context.Context, q Querier, slug string) (uuid.UUID, error) {
 	if !validSlug(slug) {
 		return uuid.Nil, ErrUnknown
 	}
+	return lookup(ctx, q, "SELECT tomkit.tenant_by_slug($1)", slug)
+}
+
+// lookup asks a definer function that gives out an id or nothing.
+func lookup(ctx context.Context, q Querier, sql, name string) (uuid.UUID, error) {
 	var id *uuid.UUID
-	if err := q.QueryRow(ctx, "SELECT tomkit.tenant_by_slug($1)", slug).Scan(&id); err != nil {
-		return uuid.Nil, fmt.Errorf("tenant: by slug: %w", err)
+	if err := q.QueryRow(ctx, sql, name).Scan(&id); err != nil {
+		return uuid.Nil, fmt.Errorf("tenant: look up: %w", err)
 	}
 	if id == nil {
 		return uuid.Nil, ErrUnknown
@@ -104,12 +136,24 @@ func BySlug(ctx context.Context, q Querier, slug string) (uuid.UUID, error) {
 	return *id, nil
 }
 
-// Get returns a tenant q may see: its own in a tenant's scope, its tenants in an MSP's, any in a System scope. Otherwise
-// ErrUnknown.
+const tenantColumns = `id, msp_id, slug, name, status, created_at`
+
+// Get returns a tenant q may see, suspended or not: its own in a tenant's scope, its tenants in an MSP's, any in a System
+// scope. Otherwise ErrUnknown.
 func Get(ctx context.Context, q Querier, id uuid.UUID) (Tenant, error) {
-	t := Tenant{ID: id}
-	err := q.QueryRow(ctx, "SELECT msp_id, slug, name, status, created_at FROM tomkit.tenants WHERE id = $1", id).
-		Scan(&t.MSP, &t.Slug, &t.Name, &t.Status, &t.CreatedAt)
+	return get(q.QueryRow(ctx, `SELECT `+tenantColumns+` FROM tomkit.tenants WHERE id = $1`, id))
+}
+
+// GetBySlug is Get by the slug.
+func GetBySlug(ctx context.Context, q Querier, slug string) (Tenant, error) {
+	if !validSlug(slug) {
+		return Tenant{}, ErrUnknown
+	}
+	return get(q.QueryRow(ctx, `SELECT `+tenantColumns+` FROM tomkit.tenants WHERE slug = $1`, slug))
+}
+
+func get(row pgx.Row) (t Tenant, err error) {
+	err = row.Scan(&t.ID, &t.MSP, &t.Slug, &t.Name, &t.Status, &t.CreatedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Tenant{}, ErrUnknown
 	}

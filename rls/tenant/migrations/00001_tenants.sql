@@ -2,6 +2,9 @@
 
 -- One operator runs the installation, MSPs serve tenants. A tenant always has an MSP and an MSP always the operator. The
 -- operator is a tenant too, for its own log and staff: it has one row in each table under one id.
+--
+-- Deleting goes one step down only: a tenant takes its rows with it (TOM 2.2), but an MSP with tenants stays. Who deletes
+-- an MSP means a contract, not the data of every clinic under it, and those can be moved first.
 CREATE TABLE tomkit.operators (
     id         uuid        PRIMARY KEY,
     name       text        NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
@@ -11,7 +14,7 @@ CREATE UNIQUE INDEX operators_one ON tomkit.operators ((true));
 
 CREATE TABLE tomkit.msps (
     id          uuid        PRIMARY KEY,
-    operator_id uuid        NOT NULL REFERENCES tomkit.operators (id) ON DELETE CASCADE,
+    operator_id uuid        NOT NULL REFERENCES tomkit.operators (id) ON DELETE RESTRICT,
     slug        text        NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND char_length(slug) <= 63),
     name        text        NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
     status      text        NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended')),
@@ -22,7 +25,7 @@ CREATE INDEX msps_operator ON tomkit.msps (operator_id);
 
 CREATE TABLE tomkit.tenants (
     id         uuid        PRIMARY KEY,
-    msp_id     uuid        NOT NULL REFERENCES tomkit.msps (id) ON DELETE CASCADE,
+    msp_id     uuid        NOT NULL REFERENCES tomkit.msps (id) ON DELETE RESTRICT,
     kind       text        NOT NULL DEFAULT 'tenant' CHECK (kind IN ('tenant', 'operator')),
     slug       text        NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND char_length(slug) <= 63),
     name       text        NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
@@ -34,14 +37,27 @@ CREATE TABLE tomkit.tenants (
 CREATE INDEX tenants_msp ON tomkit.tenants (msp_id, id);
 CREATE UNIQUE INDEX tenants_one_operator ON tomkit.tenants (kind) WHERE kind = 'operator';
 
--- A tenant reads its own row, an MSP those of its tenants, and neither changes any.
-SELECT tomkit.protect('tomkit.tenants', '{SELECT}', 'id');
-SELECT tomkit.protect('tomkit.msps', '{}', 'id');
-SELECT tomkit.protect('tomkit.operators', '{}', 'id');
-DROP POLICY tomkit_msp ON tomkit.msps;
-CREATE POLICY tomkit_msp ON tomkit.msps FOR SELECT TO tomkit_msp USING (id = (SELECT tomkit.current_msp()));
-DROP POLICY tomkit_msp ON tomkit.operators;
-REVOKE SELECT ON tomkit.operators FROM tomkit_msp;
+-- The operator's tenant stays, and stays the operator's; through the foreign keys above so do its other two rows.
+-- +goose StatementBegin
+CREATE FUNCTION tomkit.keep_operator() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    RAISE EXCEPTION 'tenant: the operator cannot be deleted or be a tenant like others' USING ERRCODE = 'check_violation';
+END $$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION tomkit.keep_operator() FROM PUBLIC;
+CREATE TRIGGER keep_operator BEFORE DELETE ON tomkit.tenants FOR EACH ROW
+    WHEN (OLD.kind = 'operator') EXECUTE FUNCTION tomkit.keep_operator();
+CREATE TRIGGER keep_operator_kind BEFORE UPDATE ON tomkit.tenants FOR EACH ROW
+    WHEN (OLD.kind = 'operator' AND (NEW.kind <> 'operator' OR NEW.id <> OLD.id)) EXECUTE FUNCTION tomkit.keep_operator();
+
+-- A tenant reads its own row, an MSP its own and those of its tenants, and neither changes any. Slugs are names of the
+-- whole installation, and the hierarchy is what links tenants.
+SELECT tomkit.protect('tomkit.tenants', '{SELECT}', 'id',
+    across_tenants => '{tenants_slug_key,tenants_one_operator,tenants_msp_id_fkey}');
+SELECT tomkit.protect('tomkit.msps', '{}', 'id', msp_itself => true,
+    across_tenants => '{msps_slug_key,msps_operator_id_fkey,tenants_msp_id_fkey}');
+SELECT tomkit.protect('tomkit.operators', '{}', 'id', msp_privileges => '{}',
+    across_tenants => '{operators_one,msps_operator_id_fkey}');
 
 -- The two functions below run as the owner, which FORCE binds like anybody. No login is the owner, and a definer
 -- function of the owner gives out what it is written to give out.
