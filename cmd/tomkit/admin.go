@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/pioneerdesk/tomkit/abac"
 	"github.com/pioneerdesk/tomkit/authn"
 	"github.com/pioneerdesk/tomkit/authn/password"
 	"github.com/pioneerdesk/tomkit/authn/totp"
@@ -27,7 +26,7 @@ type adminCmd struct {
 	Operator  string       `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host, as for tomkit-server." env:"TOMKIT_OPERATOR"`
 	Bootstrap bootstrapCmd `cmd:"" help:"Make the operator and the first superadmin. Works once."`
 	MSP       mspCmd       `cmd:"" name:"msp" help:"Make a managed service provider."`
-	Tenant    tenantCmd    `cmd:"" help:"Make a tenant under a provider, with its administrator."`
+	Tenant    tenantCmd    `cmd:"" help:"Make a tenant under a provider, with its administrator, or look after one."`
 }
 
 // open brings up what the commands work on, without serving.
@@ -96,37 +95,11 @@ func (m *mspCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
 	return nil
 }
 
-type tenantCmd struct {
-	MSP   string `name:"msp" help:"Short name of the provider." required:""`
-	Slug  string `help:"Short name, with which its people sign in." required:""`
-	Name  string `help:"Name." required:""`
-	Email string `help:"E-mail address of its first administrator." required:""`
-}
-
-// Run makes a tenant and its administrator.
-func (t *tenantCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
-	return a.withPassword(ctx, c, func(s *server.Server, password string) error {
-		msp, err := s.FindMSP(ctx, t.MSP)
-		if err != nil {
-			return input(err)
-		}
-		id, err := s.CreateTenant(ctx, msp, tenant.New{Slug: t.Slug, Name: t.Name})
-		if err != nil {
-			return input(err)
-		}
-		_, secret, err := s.AddFirstPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
-		if err != nil {
-			return input(err)
-		}
-		fmt.Fprintf(c.out, "tenant %s\n", id)
-		return c.authenticator(t.Email, secret)
-	})
-}
-
 // input gives errors about what was typed the exit code of a usage error.
 func input(err error) error {
 	for _, known := range []error{
-		server.ErrBootstrapped, tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown, authn.ErrEmail, password.ErrLength,
+		server.ErrBootstrapped, tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown, tenant.ErrOperator, tenant.ErrSuspended,
+		authn.ErrEmail, password.ErrLength,
 	} {
 		if errors.Is(err, known) {
 			return &cli.ExitError{Code: cli.Usage, Err: err}

@@ -20,11 +20,14 @@ Connection strings hold passwords, so they are read from the environment only: T
 Exit codes: 0 done, 1 failed (for demo: a control does not hold), 2 not usable as called or configured.`
 
 type grammar struct {
-	Demo    demoCmd          `cmd:"" help:"Run every control against this machine's own telemetry, then attack it."`
-	Migrate migrateCmd       `cmd:"" help:"Bring a database's schema up to date."`
-	Roles   rolesCmd         `cmd:"" help:"Print, or apply, the SQL that makes the database roles."`
-	Admin   adminCmd         `cmd:"" help:"Make the operator, providers, tenants and their administrators."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Demo      demoCmd          `cmd:"" help:"Run every control against this machine's own telemetry, then attack it."`
+	Migrate   migrateCmd       `cmd:"" help:"Bring a database's schema up to date."`
+	Roles     rolesCmd         `cmd:"" help:"Print, or apply, the SQL that makes the database roles."`
+	Audit     auditCmd         `cmd:"" help:"Find what lets one tenant reach another in a database's catalogues."`
+	Admin     adminCmd         `cmd:"" help:"Make the operator, providers, tenants and their administrators."`
+	Erasure   erasureCmd       `cmd:"" help:"Retention, erasure and export of personal data."`
+	VaultFake vaultFakeCmd     `cmd:"" name:"vault-fake" help:"Serve a fake secrets manager, for development and demonstrations."`
+	Version   kong.VersionFlag `help:"Print the version."`
 }
 
 // console is what a command talks to.

@@ -91,7 +91,8 @@ func TestHelpTeachesAndVersionTells(t *testing.T) {
 	for _, text := range []string{"tomkit demo", "TOMKIT_DATABASE_URL", "Exit codes", "migrate", "roles", "admin"} {
 		require.Contains(t, help, text)
 	}
-	for _, command := range []string{"demo", "migrate", "roles", "admin bootstrap", "admin msp", "admin tenant"} {
+	for _, command := range []string{"demo", "migrate", "roles", "admin bootstrap", "admin msp", "admin tenant", "admin tenant create", "admin tenant list",
+		"admin tenant host add", "admin tenant host remove", "admin tenant move", "admin tenant suspend", "admin tenant activate", "admin tenant delete"} {
 		o := tomkit(t, "", append(strings.Fields(command), "--help")...)
 		require.Contains(t, o.done(t), "tomkit "+command)
 		require.Empty(t, o.err)
@@ -123,6 +124,12 @@ func TestCommandLinesThatCannotBeUsed(t *testing.T) {
 		"a password as an argument":       {append([]string{"admin", "bootstrap", "--password=x"}, who...), "", "unknown flag --password"},
 		"bootstrap without a place":       {append([]string{"admin", "bootstrap"}, who...), secretWord, "--data"},
 		"a provider without a place":      {[]string{"admin", "msp", "--slug=a", "--name=A"}, "", "--data"},
+		"a tenant of nobody":              {[]string{"admin", "tenant"}, "", "missing flags"},
+		"a deletion without its flag":     {[]string{"admin", "tenant", "delete", "--slug=a"}, "", "--confirm"},
+		"a deletion of another":           {[]string{"admin", "tenant", "delete", "--slug=a", "--confirm=b"}, "", "--confirm"},
+		"a move to nowhere":               {[]string{"admin", "tenant", "move", "--slug=a"}, "", "--to"},
+		"a host without a name":           {[]string{"admin", "tenant", "host", "add", "--slug=a"}, "", "--name"},
+		"tenants without a place":         {[]string{"admin", "tenant", "list"}, "", "--data"},
 		"a data directory that is a file": {append([]string{"admin", "--data=/dev/null", "bootstrap"}, who...), secretWord, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,14 +187,20 @@ func TestMigrateBringsADatabaseUpToDate(t *testing.T) {
 	})
 }
 
-func TestAdminMakesPeopleWhoCanSignIn(t *testing.T) {
-	plain(t)
-	db := pgtest.New(t, server.Migrations()...)
-	data := t.TempDir()
+// installation is a database with the schema and a data directory, both named in the environment.
+func installation(t *testing.T) (db *pgtest.DB, data string) {
+	t.Helper()
+	db, data = pgtest.New(t, server.Migrations()...), t.TempDir()
 	t.Setenv("TOMKIT_DATA", data)
 	for name, role := range map[string]string{"": rls.RoleApp, "MSP_": rls.RoleMSP, "SYSTEM_": rls.RoleSystem, "MIGRATOR_": rls.RoleMigrator} {
 		t.Setenv("TOMKIT_DATABASE_"+name+"URL", db.URL(role))
 	}
+	return db, data
+}
+
+func TestAdminMakesPeopleWhoCanSignIn(t *testing.T) {
+	plain(t)
+	_, data := installation(t)
 	bootstrap := func(args ...string) outcome {
 		return tomkit(t, secretWord+"\n", append([]string{"admin", "bootstrap", "--slug=op", "--name=Op"}, args...)...)
 	}

@@ -12,13 +12,13 @@ import (
 
 // adapters may import a driver or a framework; the cores beside them may not, and may not import an adapter.
 var adapters = []string{
-	"rls", "rls/tenant", "rls/migrate",
+	"rls", "rls/tenant", "rls/migrate", "rls/erasure", "rls/audit", "rls/rlstest",
 	"ledger/pgledger", "authn/pgauthn", "heartbeat/pgsink",
 	"abac/humaabac",
 }
 
 // testRooms are imported by tests only, so they may import testing.
-var testRooms = []string{"internal/pgtest", "internal/arch", "abac/abactest", "authn/authntest"}
+var testRooms = []string{"internal/pgtest", "internal/arch", "abac/abactest", "authn/authntest", "vault/vaulttest", "rls/rlstest"}
 
 // tops compose the rooms; nobody imports them but other tops.
 var tops = []string{"cmd", "examples", "internal"}
@@ -31,6 +31,9 @@ var thirdParty = map[string][]string{
 	"rls":               {"github.com/jackc/pgx/v5"},
 	"rls/tenant":        {"github.com/jackc/pgx/v5"},
 	"rls/migrate":       {"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
+	"rls/erasure":       {"github.com/jackc/pgx/v5"},
+	"rls/audit":         {"github.com/jackc/pgx/v5"},
+	"rls/rlstest":       {"github.com/jackc/pgx/v5"},
 	"ledger/pgledger":   {"github.com/jackc/pgx/v5", "golang.org/x/mod/sumdb/tlog"},
 	"ledger/sign":       {"github.com/cloudflare/circl/sign/mldsa/mldsa65", "golang.org/x/mod/sumdb/note"},
 	"ledger/verify":     {"golang.org/x/mod/sumdb"},

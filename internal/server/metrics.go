@@ -3,8 +3,10 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -50,6 +52,29 @@ func (m *metrics) beats(stats func() heartbeat.Stats) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tomkit_heartbeats_waiting", Help: "Beats that wait for a commit."}, func() float64 { return float64(stats().QueueLength) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tomkit_heartbeat_lag_seconds", Help: "Accept to answer, first beat of the last flush."}, func() float64 { return stats().Lag.Seconds() }),
 	)
+}
+
+// pools exposes how busy the connections of each login are: waits that grow say that a pool is too small.
+func (m *metrics) pools(db *rls.DB) {
+	for _, login := range []string{rls.RoleApp, rls.RoleMSP, rls.RoleSystem} {
+		if db.Stat(login) == nil {
+			continue // not configured
+		}
+		for name, read := range map[string]func(*pgxpool.Stat) float64{
+			"tomkit_database_connections_max":      func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) },
+			"tomkit_database_connections_acquired": func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) },
+			"tomkit_database_waits_total":          func(s *pgxpool.Stat) float64 { return float64(s.EmptyAcquireCount()) },
+			"tomkit_database_wait_seconds_total":   func(s *pgxpool.Stat) float64 { return s.EmptyAcquireWaitTime().Seconds() },
+		} {
+			opts := prometheus.Opts{Name: name, Help: "See rls.DB.Stat.", ConstLabels: prometheus.Labels{"login": login}}
+			value := func() float64 { return read(db.Stat(login)) }
+			if strings.HasSuffix(name, "_total") {
+				m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts(opts), value))
+			} else {
+				m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts), value))
+			}
+		}
+	}
 }
 
 // used counts a use of the system login.

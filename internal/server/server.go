@@ -24,6 +24,7 @@ import (
 	"github.com/pioneerdesk/tomkit/internal/server/fleet"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/audit"
 )
 
 // Limits of a connection. A client that is slower than these is not one of ours.
@@ -58,6 +59,7 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	metrics  *metrics
+	accounts *rls.Accountant
 	beats    *pgsink.Sink
 	handler  http.Handler
 	routes   []httpabac.Route
@@ -115,27 +117,30 @@ func (s *Server) open(ctx context.Context, keys *secrets) error {
 		return err
 	}
 	s.log.InfoContext(ctx, "schema is up to date", "applied", len(report.Applied))
+	s.accounts, err = rls.NewAccountant(rls.AccountantConfig{Store: s.storeAccounts, Now: s.cfg.Now, Logger: s.log})
+	if err != nil {
+		return err
+	}
 	s.DB, err = rls.Open(ctx, rls.Config{
 		AppURL: logins.App, MSPURL: logins.MSP, SystemURL: logins.System, ContextKey: keys.context, Account: s.account, Now: s.cfg.Now,
+		Check: audit.Gate(audit.Options{}),
 	})
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func(context.Context) error { s.DB.Close(); return nil })
+	s.metrics.pools(s.DB)
+	if s.DB.Pooled(rls.RoleApp) {
+		s.log.InfoContext(ctx, "the database is reached through a pooler")
+	}
 	s.Ledger, err = pgledger.Open(ctx, s.DB, pgledger.Config{
 		Domain: s.cfg.Operator, Sealer: keys.ledger, CheckpointInterval: s.cfg.CheckpointEvery, Now: s.cfg.Now, Logger: s.log,
 	})
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, func(context.Context) error { s.Ledger.Close(); return nil })
+	s.closers = append(s.closers, func(context.Context) error { s.Ledger.Close(); return nil }, s.closeAccounts)
 	return nil
-}
-
-// account logs and counts each use of the system login.
-func (s *Server) account(ctx context.Context, use rls.SystemUse) {
-	s.metrics.used(use)
-	s.log.DebugContext(ctx, "system scope", "reason", string(use.Reason), "took", use.Took, "failed", use.Err != nil)
 }
 
 // compose puts the controls together behind one handler.
@@ -241,6 +246,19 @@ func (s *Server) URL() string {
 
 // Run serves what [Server.Listen] opened until ctx ends, then finishes what is under way for up to ten seconds. It returns nil after an orderly end.
 func (s *Server) Run(ctx context.Context) error {
+	accounting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	accounted := make(chan error, 1)
+	go func() { accounted <- s.accounts.Run(accounting) }()
+	err := s.serve(ctx)
+	stop() // the last accounts are those of the last parts
+	if lost := <-accounted; lost != nil && !errors.Is(lost, errNoOperator) {
+		err = errors.Join(err, s.part("accounts", lost))
+	}
+	return err
+}
+
+// serve is Run without the accounting.
+func (s *Server) serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		err := s.http.ServeTLS(s.listener, "", "")
