@@ -8,7 +8,7 @@ import (
 )
 
 // ErrPath means a path that is refused before anything is sent.
-var ErrPath = errors.New("kv: path: 1 to 512 bytes, segments of printable text between single slashes, none of them . or ..")
+var ErrPath = errors.New("kv: path: 1 to 512 bytes, printable segments between single slashes, no dot segments")
 
 // maxPath bounds a path in bytes; a Vault's own storage has similar limits.
 const maxPath = 512

@@ -97,7 +97,7 @@ func (s *Session) read(ctx context.Context, path string, query url.Values) (*Ent
 	}
 	defer res.Wipe()
 	if res.Status == http.StatusNotFound {
-		return nil, missing(res, path, s.client.cfg.Wire)
+		return nil, missing(res, path)
 	}
 	e, err := decodeEntry(res.Object, path)
 	if err != nil {
@@ -107,13 +107,12 @@ func (s *Session) read(ctx context.Context, path string, query url.Values) (*Ent
 }
 
 // missing tells a deleted version, whose 404 has a document, from a secret that is not there.
-func missing(res *wire.Response, path string, cfg wire.Config) error {
-	o, err := wire.Parse(res.Body, cfg)
-	if err != nil || !o.Has("data") {
+func missing(res *wire.Response, path string) error {
+	if !res.Has("data") {
 		return res.Fail(nil)
 	}
-	v := decodeVersion(o.Object("data").Object("metadata"))
-	if o.Err() != nil || v.Number < 1 {
+	v := decodeVersion(res.Object.Object("data").Object("metadata"))
+	if res.Err() != nil || v.Number < 1 {
 		return res.Fail(nil)
 	}
 	return &DeletedError{Path: path, Version: v}

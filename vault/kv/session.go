@@ -71,7 +71,8 @@ func (s *Session) Renew(ctx context.Context) error {
 }
 
 // Revoke ends the token at the Vault and zeroes it here. If the Vault does not confirm, the token is kept, so that Revoke
-// can be called again; a Vault may forbid it, which is [wire.ErrPermission]. A second call after success does nothing.
+// can be called again; a Vault may forbid it, which is [wire.ErrPermission], and so is a second call after an answer that was
+// lost. A second call after success does nothing.
 func (s *Session) Revoke(ctx context.Context) error {
 	if s.secret().Len() == 0 {
 		return nil

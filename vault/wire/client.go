@@ -60,7 +60,7 @@ type Request struct {
 }
 
 // Do sends r and returns the answer if its status is 2xx or in r.Accept, and an [*Error] otherwise. The caller wipes the
-// answer. Documents of 2xx answers are required and checked in full; those of accepted ones may be absent.
+// answer. The documents of 2xx answers are required; an accepted one without a proper document has a nil Object.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	fail := &Error{Op: r.Op, RequestID: requestID()}
 	body := &wipingBody{data: r.Body}
@@ -78,7 +78,30 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	}
 	defer answer.Body.Close()
 	fail.Status = answer.StatusCode
-	return c.read(ctx, r, answer, fail)
+	if !r.accepts(answer.StatusCode) {
+		fail.Class = classOf(answer.StatusCode)
+		fail.after = retryAfter(answer.Header.Get("Retry-After"), c.cfg.Now())
+		_, _ = io.CopyN(io.Discard, answer.Body, maxHeader) // so that the connection can be used again
+		return nil, fail
+	}
+	data, err := readAll(answer.Body, answer.ContentLength, c.cfg.MaxBody)
+	if err == nil {
+		err = limited.Err() // a server that is left in the middle may seem to end its answer properly
+	}
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return nil, fail.malformed(err)
+	case err != nil:
+		clear(data)
+		return nil, fail.network(ctx, err)
+	}
+	return c.decode(r, answer.Header, data, fail)
+}
+
+func success(status int) bool { return status >= 200 && status < 300 }
+
+func (r Request) accepts(status int) bool {
+	return success(status) || slices.Contains(r.Accept, status)
 }
 
 // network completes e for a call that ended without a whole answer.
@@ -87,6 +110,11 @@ func (e *Error) network(ctx context.Context, err error) *Error {
 	if ended := ctx.Err(); ended != nil && e.Class == ErrUnavailable {
 		e.Reason = ended
 	}
+	return e
+}
+
+func (e *Error) malformed(reason error) *Error {
+	e.Class, e.Reason = ErrMalformed, reason
 	return e
 }
 
@@ -118,41 +146,29 @@ func (c *Client) request(ctx context.Context, r Request, body *wipingBody, id st
 	return req, nil
 }
 
-func (c *Client) read(ctx context.Context, r Request, answer *http.Response, fail *Error) (*Response, error) {
-	success := answer.StatusCode >= 200 && answer.StatusCode < 300
-	if !success && !slices.Contains(r.Accept, answer.StatusCode) {
-		fail.Class = classOf(answer.StatusCode)
-		fail.after = retryAfter(answer.Header.Get("Retry-After"), c.cfg.Now())
-		_, _ = io.CopyN(io.Discard, answer.Body, maxHeader) // so that the connection can be used again
-		return nil, fail
+// decode makes a Response of a complete answer.
+func (c *Client) decode(r Request, header http.Header, data []byte, fail *Error) (*Response, error) {
+	res := &Response{Status: fail.Status, Body: data, fail: fail}
+	problem := checkHeader(header)
+	if problem == nil {
+		res.Object, problem = Parse(data, c.cfg)
 	}
-	malformed := func(reason error) (*Response, error) {
-		fail.Class, fail.Reason = ErrMalformed, reason
-		return nil, fail
-	}
-	if e := answer.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return malformed(ErrEncoding)
-	}
-	data, err := readAll(answer.Body, answer.ContentLength, c.cfg.MaxBody)
-	if errors.Is(err, ErrTooLarge) {
-		return malformed(ErrTooLarge)
-	}
-	if err != nil {
-		return nil, fail.network(ctx, err)
-	}
-	res := &Response{Status: answer.StatusCode, Body: data, fail: fail}
-	if !success || r.NoDocument {
-		return res, nil
-	}
-	if kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+	if problem != nil && success(res.Status) && !r.NoDocument {
 		res.Wipe()
-		return malformed(ErrContentType)
-	}
-	if res.Object, err = Parse(data, c.cfg); err != nil {
-		res.Wipe()
-		return malformed(err)
+		return nil, fail.malformed(problem)
 	}
 	return res, nil
+}
+
+// checkHeader refuses a body that is not what it was asked to be.
+func checkHeader(h http.Header) error {
+	if e := h.Get("Content-Encoding"); e != "" && e != "identity" {
+		return ErrEncoding
+	}
+	if kind, _, err := mime.ParseMediaType(h.Get("Content-Type")); err != nil || kind != "application/json" {
+		return ErrContentType
+	}
+	return nil
 }
 
 // readAll reads into buffers that are zeroed when they grow, which io.ReadAll would leave behind.
