@@ -36,12 +36,23 @@
 //
 //	SELECT tomkit.protect('shop.orders');
 //
-// Keys of tenant tables begin with tenant_id and foreign keys between them are composite, (tenant_id, order_id): foreign
-// keys are checked without policies, so a plain one links across tenants.
+// [PlanProtect], or SELECT tomkit.protection_plan(tomkit.protection('shop.orders')), shows the statements and changes
+// nothing. Keys of tenant tables begin with tenant_id and foreign keys between them are composite, (tenant_id, order_id):
+// foreign keys are checked without policies, so a plain one links across tenants and is refused unless it is named. The
+// package rls/audit looks for what can undo all this, rls/rlstest makes a product's isolation tests from its catalogue.
+//
+// # Connections
+//
+// A connection serves many tenants, one after the other. Each scope sends its own context, whatever the last one left. A
+// scope sends one statement at a time, so nothing can be stacked behind it, and a connection on which anything but
+// ordinary statements ran (PREPARE, SET, DO and the like) is closed and not reused. Poolers in front of the database are
+// recognised, see [DB.Pooled]; LISTEN, session-level advisory locks and temporary tables need a direct connection.
 //
 // # Limits
 //
-// A signed context stops forged ones. It does not stop SQL injected into a tenant's scope from reading that tenant's rows.
+// A signed context stops forged ones. It does not stop SQL injected into a tenant's scope from reading that tenant's rows,
+// nor from calling set_config for the rest of the session, such as a statement_timeout of a millisecond: that can disturb
+// the next tenant on the connection and reads nothing. Write names with their schema, so that search_path decides nothing.
 // The expiry is compared with the start of the transaction, so a long one does not lose its context. Row-level security
 // does not cover TRUNCATE, large objects, materialised views and the write-ahead log; nothing here grants the first two.
 //

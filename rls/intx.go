@@ -44,7 +44,7 @@ func (s Scope) InTx(ctx context.Context, fn func(context.Context, *Tx) error) er
 	defer func() { // also while panicking
 		lazy.end(ctx)
 		open.Store(false)
-		conn.Release()
+		release(conn)
 	}()
 	if err := fn(inner, tx); err != nil {
 		return err

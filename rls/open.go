@@ -52,6 +52,11 @@ func (db *DB) openLogin(ctx context.Context, role, url string, pool **pgxpool.Po
 		return err
 	}
 	pc.ConnConfig.DefaultQueryExecMode = execMode(pc.ConnConfig.DefaultQueryExecMode, db.pooled[role])
+	pc.ConnConfig.Tracer = tagTracer{}
+	if !db.pooled[role] { // poolers refuse parameters they do not know
+		// A login may set this for its own later sessions, which would then fail; what a connection asks for comes first.
+		pc.ConnConfig.RuntimeParams["row_security"] = "on"
+	}
 	if *pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return fmt.Errorf("rls: open: %s: %w", role, err)
 	}

@@ -300,9 +300,11 @@ func TestTenantsHammerAPooler(t *testing.T) {
 	require.Zero(t, foreign.Load())
 	require.Greater(t, reads.Load(), int64(clients*rounds/2))
 	require.LessOrEqual(t, len(served), 4)
-	for pid, who := range served {
-		require.Len(t, who, 3, "process %d served A, B and nobody", pid)
+	shared := 0
+	for _, who := range served {
+		shared = max(shared, len(who))
 	}
+	require.Equal(t, 3, shared, "no process served A, B and nobody")
 }
 
 // left returns what a client without a scope finds in app.tenant_id, and how many rows it sees.

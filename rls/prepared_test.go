@@ -1,7 +1,6 @@
 package rls_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -125,18 +124,17 @@ func TestPreparedQueriesAreBounded(t *testing.T) {
 	}
 }
 
-// TestPreparedQueriesAreNoWayOut runs what SQL injected into one scope could do to the statements of the next.
+// TestPreparedQueriesAreNoWayOut replaces the statement that sets the context, on a connection that stays in use.
 func TestPreparedQueriesAreNoWayOut(t *testing.T) {
 	f := single(t)
 	ctx := t.Context()
 	require.Equal(t, rowsA, count(t, f.db.Tenant(f.a), countDevices))
 	var set string
 	require.NoError(t, f.db.Tenant(f.a).QueryRow(ctx, "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%set\\_config%' AND name LIKE 'rls\\_%'").Scan(&set))
-	require.NoError(t, f.db.Tenant(f.a).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
-		_, err := tx.Exec(ctx, "DEALLOCATE "+set)
+	conn := rls.RawConn(t, f.db, rls.RoleApp)                                                                                  // a scope would close it behind such statements
+	for _, sql := range []string{"DEALLOCATE " + set, fmt.Sprintf("PREPARE %s (text) AS SELECT true WHERE $1 IS NULL", set)} { // one that sets nothing
+		_, err := conn.Exec(ctx, sql)
 		require.NoError(t, err)
-		_, err = tx.Exec(ctx, fmt.Sprintf("PREPARE %s (text) AS SELECT true WHERE $1 IS NULL", set)) // one that sets nothing
-		return err
-	}))
+	}
 	require.Zero(t, count(t, f.db.Tenant(f.b), countDevices), "a context that was not set opens nothing")
 }

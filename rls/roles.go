@@ -53,6 +53,11 @@ func rolesStatements() []string {
 			all = append(all, r.isolateSQL())
 		}
 	}
+	for _, r := range roleSpecs {
+		if r.login {
+			all = append(all, r.silenceSQL())
+		}
+	}
 	for _, owner := range []string{RoleOwner, RoleLedger} {
 		all = append(all, fmt.Sprintf(`DO $$ BEGIN
     IF NOT pg_has_role('%[2]s', '%[1]s', 'MEMBER') THEN GRANT %[1]s TO %[2]s; END IF;
@@ -89,6 +94,18 @@ func (r roleSpec) isolateSQL() string {
                  JOIN pg_roles u ON u.oid = m.member WHERE u.rolname = '%[1]s' LOOP
         EXECUTE format('REVOKE %%I FROM %[1]s', other);
     END LOOP;
+END $$;`, r.name)
+}
+
+// silenceSQL keeps bound parameters, among them signed contexts, out of the server's log. Whoever may not set this is told.
+func (r roleSpec) silenceSQL() string {
+	return fmt.Sprintf(`DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setrole = '%[1]s'::regrole AND s.setdatabase = 0
+                   AND 'log_parameter_max_length=0' = ANY (s.setconfig)) THEN
+        ALTER ROLE %[1]s SET log_parameter_max_length = 0;
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'set log_parameter_max_length = 0 for %[1]s: the server log shows bound parameters otherwise';
 END $$;`, r.name)
 }
 

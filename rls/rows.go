@@ -36,7 +36,7 @@ func (p *pipeline) Close() error {
 	case p.forget != nil && stale(p.err):
 		p.forget(server)
 	}
-	p.conn.Release()
+	release(p.conn)
 	return p.err
 }
 

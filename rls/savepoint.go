@@ -32,7 +32,10 @@ func (sp *savepoint) close(ctx context.Context, sql string) error {
 		return pgx.ErrTxClosed
 	}
 	sp.closed = true
-	_, err := sp.lazyTx.Exec(ctx, sql)
+	if err := sp.usable(); err != nil {
+		return err
+	}
+	_, err := sp.conn.Exec(ctx, sql)
 	return err
 }
 

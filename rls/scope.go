@@ -91,11 +91,9 @@ func (s Scope) send(ctx context.Context, queries ...*pgx.QueuedQuery) (*scopedBa
 
 // sendOn does it on a connection, which it returns if it fails.
 func sendOn(ctx context.Context, conn *pgxpool.Conn, sql, value string, queries ...*pgx.QueuedQuery) (*scopedBatch, error) {
-	for _, q := range queries {
-		if q.SQL == "" { // pgx panics in the middle of a pipeline
-			conn.Release()
-			return nil, errors.New("rls: scope: empty statement")
-		}
+	if err := refuseEmpty(queries); err != nil {
+		release(conn)
+		return nil, err
 	}
 	b := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, 1+len(queries))}
 	b.Queue(sql, value)
@@ -108,6 +106,16 @@ func sendOn(ctx context.Context, conn *pgxpool.Conn, sql, value string, queries 
 	return br, nil
 }
 
+// refuseEmpty keeps texts from pgx that make it panic in the middle of a pipeline.
+func refuseEmpty(queries []*pgx.QueuedQuery) error {
+	for _, q := range queries {
+		if q.SQL == "" {
+			return errors.New("rls: scope: empty statement")
+		}
+	}
+	return nil
+}
+
 // query sends the context and one statement and reads up to the statement's rows.
 func (s Scope) query(ctx context.Context, sql string, args []any) (*scopedRows, error) {
 	conn, set, value, err := s.acquire(ctx)
@@ -117,7 +125,7 @@ func (s Scope) query(ctx context.Context, sql string, args []any) (*scopedRows, 
 	prepared := statementsOf(conn.Conn())
 	results, err := prepared.execute(ctx, conn.Conn(), set, value, sql, args)
 	if err != nil {
-		conn.Release()
+		release(conn)
 		return nil, err
 	}
 	if results != nil {

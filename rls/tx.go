@@ -39,6 +39,9 @@ func (t *lazyTx) usable() error {
 
 // start sends BEGIN, the context and queries as one pipeline and reads the first two results.
 func (t *lazyTx) start(ctx context.Context, queries ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
+	if err := refuseEmpty(queries); err != nil {
+		return nil, err
+	}
 	b := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, 2+len(queries))}
 	b.Queue("begin")
 	b.Queue(t.sql, t.value)
@@ -83,6 +86,9 @@ func (t *lazyTx) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 
 func (t *lazyTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := t.usable(); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	if err := refuseEmpty(b.QueuedQueries); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
 	if t.begun || b.Len() == 0 {
@@ -130,7 +136,7 @@ func (t *lazyTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 		return pgconn.CommandTag{}, err
 	}
 	if t.begun {
-		return t.conn.Exec(ctx, sql, args...)
+		return execOne(ctx, t.conn, sql, args)
 	}
 	br, err := t.start(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
 	if err != nil {
@@ -141,6 +147,20 @@ func (t *lazyTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 		err = cerr
 	}
 	return tag, err
+}
+
+// execOne runs one statement. Without arguments pgx would use the simple protocol, in which one text may hold several: what
+// SQL injection stacks behind the first.
+func execOne(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgconn.CommandTag, error) {
+	if len(args) > 0 {
+		return conn.Exec(ctx, sql, args...)
+	}
+	rows, err := conn.Query(ctx, sql, pgx.QueryExecModeExec)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	rows.Close()
+	return rows.CommandTag(), rows.Err()
 }
 
 func (t *lazyTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
@@ -176,14 +196,14 @@ func (t *lazyTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 	return scopedRow{rows.(*scopedRows)}
 }
 
-// Conn returns the connection inside the transaction, for drivers that want it, and nil once the closure has returned. It
-// must not be kept: it goes back to the pool.
+// Conn returns the connection inside the transaction, for drivers that want it, and nil once the closure has returned or if
+// the transaction cannot begin. It must not be kept: it goes back to the pool.
 func (t *lazyTx) Conn() *pgx.Conn {
 	if t.done.Load() {
 		return nil
 	}
-	if t.usable() == nil {
-		_ = t.begin(t.ctx) // if it fails the connection has no context, and sees nothing
+	if t.usable() == nil && t.begin(t.ctx) != nil {
+		return nil // what ran on it would run outside a transaction
 	}
 	return t.conn
 }
