@@ -72,11 +72,20 @@ type child struct {
 
 func start(t *testing.T, data string) *child {
 	t.Helper()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	c := launch(t, nil, "--data="+data, "--write-ca="+ca, "--log-level=warn")
+	c.ca = ca
+	return c
+}
+
+// launch starts the server with more variables in its environment.
+func launch(t *testing.T, env []string, args ...string) *child {
+	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	c := &child{base: make(chan string, 1), stderr: &bytes.Buffer{}, ca: filepath.Join(t.TempDir(), "ca.pem")}
-	c.cmd = exec.Command(exe, "--data="+data, "--listen=localhost:0", "--write-ca="+c.ca, "--log-level=warn")
-	c.cmd.Env = append(os.Environ(), "TOMKIT_SERVER_AS_COMMAND=1")
+	c := &child{base: make(chan string, 1), stderr: &bytes.Buffer{}}
+	c.cmd = exec.Command(exe, append(args, "--listen=localhost:0")...)
+	c.cmd.Env = append(append(os.Environ(), "TOMKIT_SERVER_AS_COMMAND=1"), env...)
 	c.cmd.Stderr = c.stderr
 	stdout, err := c.cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,14 +18,20 @@ import (
 
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
+	"github.com/pioneerdesk/tomkit/vault"
+	"github.com/pioneerdesk/tomkit/vault/boot"
 )
 
 const help = `With nothing configured it is a development server: it starts a private PostgreSQL from the programs installed on this machine, keeps its data and keys in --data (or forgets them), and presents a certificate of a throw-away authority.
 
-With TOMKIT_ENV=production it refuses all of that and needs the connection strings of its four logins, which tomkit roles makes, and a certificate. Connection strings hold passwords, so they are read from the environment only:
+With TOMKIT_ENV=production it refuses all of that and needs the connection strings of its four logins, which tomkit roles makes, a certificate, and a STACKIT Secrets Manager instance with its keys. Connection strings hold passwords, so they are read from the environment only:
 
   TOMKIT_DATABASE_URL, TOMKIT_DATABASE_MSP_URL, TOMKIT_DATABASE_SYSTEM_URL, TOMKIT_DATABASE_MIGRATOR_URL
   TOMKIT_DATABASE_SUPERUSER_URL (development: the server makes the logins itself)
+  TOMKIT_VAULT_KEY_FILE (mode 0600), TOMKIT_VAULT_PROJECT, TOMKIT_VAULT_INSTANCE
+  TOMKIT_VAULT_API, TOMKIT_VAULT_TOKEN_ENDPOINT, TOMKIT_VAULT_CA_FILE (optional)
+
+The secrets manager also has the passwords of connection strings without one, as DATABASE_APP_PASSWORD, DATABASE_MSP_PASSWORD, DATABASE_SYSTEM_PASSWORD and DATABASE_MIGRATOR_PASSWORD. tomkit vault-fake serves one to try this with. Without all its secrets the server does not start: it tries four times, then exits.
 
 It stops on SIGINT and SIGTERM after finishing the requests under way. Exit codes: 0 stopped in order, 1 failed, 2 not usable as configured.`
 
@@ -63,18 +70,20 @@ type output struct{ io.Writer }
 
 // Run serves until ctx ends.
 func (g *grammar) Run(ctx context.Context, out *output) error {
+	hardening := vault.HardenProcess()
 	cfg, err := g.config()
 	if err != nil {
 		return err
 	}
 	s, err := server.Open(ctx, cfg)
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !errors.Is(err, boot.ErrLeftover) {
 			return nil // told to stop while starting; what had been started is stopped
 		}
 		return refused(err)
 	}
 	defer s.Close(context.WithoutCancel(ctx))
+	cfg.Log.InfoContext(ctx, "the process is closed to others", "no_core_dump", hardening.NoCoreDump, "not_dumpable", hardening.NotDumpable, "erasure", hardening.Erasure)
 	if err := s.Listen(ctx); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pioneerdesk/tomkit/authn/totp"
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
+	"github.com/pioneerdesk/tomkit/rls/erasure"
 	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
 
@@ -32,7 +33,7 @@ type adminCmd struct {
 // open brings up what the commands work on, without serving.
 func (a *adminCmd) open(ctx context.Context) (*server.Server, error) {
 	cfg := server.FromEnvironment(os.Getenv)
-	cfg.DataDir, cfg.Host, cfg.Operator = a.Data, a.Host, a.Operator
+	cfg.DataDir, cfg.Host, cfg.Operator, cfg.Offline = a.Data, a.Host, a.Operator, true
 	if cfg.DataDir == "" && cfg.AppURL == "" {
 		return nil, cli.UsageError("neither --data nor a database is given: what is made would be gone at once")
 	}
@@ -99,7 +100,7 @@ func (m *mspCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
 func input(err error) error {
 	for _, known := range []error{
 		server.ErrBootstrapped, tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown, tenant.ErrOperator, tenant.ErrSuspended,
-		authn.ErrEmail, password.ErrLength,
+		authn.ErrEmail, password.ErrLength, erasure.ErrInvalid, erasure.ErrUnknown, erasure.ErrConfirm, erasure.ErrOperator, erasure.ErrBounds,
 	} {
 		if errors.Is(err, known) {
 			return &cli.ExitError{Code: cli.Usage, Err: err}

@@ -18,7 +18,6 @@ import (
 	"github.com/pioneerdesk/tomkit/internal/server/reference"
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/erasure"
-	"github.com/pioneerdesk/tomkit/rls/migrate"
 	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
 
@@ -31,38 +30,30 @@ type erasureCmd struct {
 	Record       processingRecordCmd  `cmd:"" help:"Print the record of processing activities (Art. 30 GDPR)."`
 	ExportPerson exportPersonCmd      `cmd:"" help:"Write everything a tenant's tables hold about a person as JSON (Art. 15, 20)."`
 	ErasePerson  erasePersonCmd       `cmd:"" help:"Delete or anonymise a person's data in a tenant (Art. 17)."`
-	DeleteTenant eraseTenantCmd       `cmd:"" help:"Delete a tenant everywhere but in the ledger, and prove it (Art. 17)."`
+	Hold         holdCmd              `cmd:"" help:"Legal holds: they win over every deletion."`
+	Override     overrideCmd          `cmd:"" help:"A tenant's own retention periods."`
 	Jobs         tenantErasureJobsCmd `cmd:"" help:"List deletions of tenants, or resume those that wait."`
 }
 
 // with opens what the commands work on, and closes it afterwards.
-func (e *erasureCmd) with(ctx context.Context, c *console, work func(*server.Server, *erasure.Eraser) error) (err error) {
-	s, err := (&adminCmd{Data: e.Data, Host: e.Host, Operator: e.Operator}).open(ctx)
+func (e *erasureCmd) with(ctx context.Context, c *console, work func(*server.Server, *erasure.Eraser) error) error {
+	return (&adminCmd{Data: e.Data, Host: e.Host, Operator: e.Operator}).withEraser(ctx, c, work)
+}
+
+// withEraser opens what a command works on, shows its progress, and closes it afterwards.
+func (a *adminCmd) withEraser(ctx context.Context, c *console, work func(*server.Server, *erasure.Eraser) error) (err error) {
+	s, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
-	// Does nothing where the server's own migrations have brought the tables.
-	if _, err := migrate.Up(ctx, s.Logins.Migrator, rls.Migrations(), tenant.Migrations(), erasure.Migrations()); err != nil {
-		return err
-	}
 	line := newRowsLine(c.err)
 	defer line.done()
-	eraser, err := erasure.New(erasure.Config{DB: s.DB, Record: s.Ledger, Register: reference.Processing(), Progress: line.update})
+	eraser, err := s.Eraser(line.update)
 	if err != nil {
 		return err
 	}
-	return erasureInput(work(s, eraser))
-}
-
-// erasureInput gives errors about what was typed the exit code of a usage error.
-func erasureInput(err error) error {
-	for _, known := range []error{erasure.ErrInvalid, erasure.ErrUnknown, erasure.ErrConfirm, erasure.ErrOperator, tenant.ErrUnknown} {
-		if errors.Is(err, known) {
-			return &cli.ExitError{Code: cli.Usage, Err: err}
-		}
-	}
-	return err
+	return input(work(s, eraser))
 }
 
 // findTenant returns the tenant with the given slug.
@@ -139,7 +130,7 @@ func (p *processingRecordCmd) Run(c *console) error {
 
 // personFlags name a person.
 type personFlags struct {
-	Tenant string    `help:"Short name of the tenant." required:""`
+	ofTenant
 	Person uuid.UUID `help:"The person's id." required:"" placeholder:"UUID"`
 }
 
@@ -150,13 +141,9 @@ type exportPersonCmd struct {
 
 // Run writes the export.
 func (x *exportPersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
-	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
-		id, err := findTenant(ctx, s, x.Tenant)
-		if err != nil {
-			return err
-		}
+	return x.with(ctx, c, e, func(eraser *erasure.Eraser, id uuid.UUID) error {
 		if x.Output == "" {
-			_, err = eraser.ExportPerson(ctx, c.out, id, x.Person, erasure.By{})
+			_, err := eraser.ExportPerson(ctx, c.out, id, x.Person, erasure.By{})
 			return err
 		}
 		f, err := os.OpenFile(x.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -172,15 +159,17 @@ func (x *exportPersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) er
 	})
 }
 
-type erasePersonCmd struct{ personFlags }
+type erasePersonCmd struct {
+	personFlags
+	Confirm uuid.UUID `help:"The person's id once more: what is erased is gone." required:"" placeholder:"UUID"`
+}
 
 // Run erases the person and reports what stays.
 func (x *erasePersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
-	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
-		id, err := findTenant(ctx, s, x.Tenant)
-		if err != nil {
-			return err
-		}
+	if x.Confirm != x.Person {
+		return cli.UsageError("--confirm must repeat the id given with --person")
+	}
+	return x.with(ctx, c, e, func(eraser *erasure.Eraser, id uuid.UUID) error {
 		report, err := eraser.ErasePerson(ctx, id, x.Person, erasure.By{})
 		if err != nil {
 			return err
@@ -195,64 +184,6 @@ func (x *erasePersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) err
 		}
 		return w.Flush()
 	})
-}
-
-type eraseTenantCmd struct {
-	Confirm string `help:"Short name of the tenant: what is deleted is gone." required:"" placeholder:"SLUG"`
-	Reason  string `help:"Why, as a code; it is recorded." default:"contract_ended"`
-	DryRun  bool   `help:"Only count what would go."`
-}
-
-// Run deletes the tenant, or goes on with a deletion that was interrupted.
-func (d *eraseTenantCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
-	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
-		id, err := d.find(ctx, s, eraser)
-		if err != nil {
-			return err
-		}
-		if d.DryRun {
-			return d.plan(ctx, c, eraser, id)
-		}
-		job, err := eraser.DeleteTenant(ctx, erasure.Deletion{Tenant: id, Confirm: d.Confirm, Reason: d.Reason})
-		if job.Slug != "" {
-			printJobs(c.out, job)
-		}
-		return err
-	})
-}
-
-// find also knows tenants whose rows are gone and whose deletion is not done.
-func (d *eraseTenantCmd) find(ctx context.Context, s *server.Server, eraser *erasure.Eraser) (uuid.UUID, error) {
-	id, err := findTenant(ctx, s, d.Confirm)
-	if !errors.Is(err, tenant.ErrUnknown) {
-		return id, err
-	}
-	jobs, jobsErr := eraser.Jobs(ctx)
-	for _, j := range jobs {
-		if j.Slug == d.Confirm && j.Step != erasure.StepDone {
-			return j.Tenant, nil
-		}
-	}
-	return id, errors.Join(err, jobsErr)
-}
-
-func (d *eraseTenantCmd) plan(ctx context.Context, c *console, eraser *erasure.Eraser, id uuid.UUID) error {
-	plan, err := eraser.PlanTenant(ctx, id)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	for _, t := range plan.Go {
-		fmt.Fprintf(w, "%s\t%d\n", t.Table, t.Rows)
-	}
-	for _, t := range plan.Stay {
-		fmt.Fprintf(w, "%s\t%d\tstays\n", t.Table, t.Rows)
-	}
-	if plan.Held {
-		fmt.Fprintln(w, "a legal hold forbids it")
-	}
-	fmt.Fprintln(w, "nothing was changed")
-	return w.Flush()
 }
 
 type tenantErasureJobsCmd struct {

@@ -10,10 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-
-	"github.com/pioneerdesk/tomkit/internal/pgtest"
-	"github.com/pioneerdesk/tomkit/internal/server"
-	"github.com/pioneerdesk/tomkit/rls"
 )
 
 func TestTheRecordOfProcessingIsPrinted(t *testing.T) {
@@ -26,17 +22,12 @@ func TestTheRecordOfProcessingIsPrinted(t *testing.T) {
 	require.Contains(t, english, `"language": "en"`)
 	tomkit(t, "", "erasure", "record", "--lang=fr").failed(t, 2, "--lang")
 	tomkit(t, "", "erasure", "plan").failed(t, 2, "--data")
-	tomkit(t, "", "erasure", "delete-tenant").failed(t, 2, "--confirm")
 	tomkit(t, "", "erasure", "export-person", "--tenant=a", "--person=nobody").failed(t, 2, "--person")
 }
 
 func TestErasureOnTheCommandLine(t *testing.T) {
 	plain(t)
-	db := pgtest.New(t, server.Migrations()...)
-	t.Setenv("TOMKIT_DATA", t.TempDir())
-	for name, role := range map[string]string{"": rls.RoleApp, "MSP_": rls.RoleMSP, "SYSTEM_": rls.RoleSystem, "MIGRATOR_": rls.RoleMigrator} {
-		t.Setenv("TOMKIT_DATABASE_"+name+"URL", db.URL(role))
-	}
+	db, _ := installation(t)
 	tomkit(t, secretWord+"\n", "admin", "bootstrap", "--slug=op", "--name=Op", "--email=ops@op.example").done(t)
 	tomkit(t, "", "admin", "msp", "--slug=house", "--name=House").done(t)
 	for _, slug := range []string{"ward", "lab"} {
@@ -77,22 +68,35 @@ func TestErasureOnTheCommandLine(t *testing.T) {
 		tomkit(t, "", "erasure", "export-person", "--tenant=nobody", "--person="+head.String()).failed(t, 2, "unknown")
 	})
 	t.Run("a person's erasure", func(t *testing.T) {
-		out := tomkit(t, "", append([]string{"erasure", "erase-person"}, who...)...).done(t)
+		out := tomkit(t, "", append([]string{"erasure", "erase-person", "--confirm=" + head.String()}, who...)...).done(t)
 		require.Contains(t, out, "tomkit.users")
 		require.NotContains(t, out, "not complete")
 		require.Zero(t, count(`SELECT count(*) FROM tomkit.users WHERE id = $1`, head))
 		require.Equal(t, 1, count(`SELECT count(*) FROM tomkit.tickets WHERE requester_id IS NULL`))
 	})
-	t.Run("a tenant's deletion", func(t *testing.T) {
-		require.Contains(t, tomkit(t, "", "erasure", "delete-tenant", "--confirm=ward", "--dry-run").done(t), "nothing was changed")
-		require.Equal(t, 1, count(`SELECT count(*) FROM tomkit.tenants WHERE id = $1`, ward))
-		require.Contains(t, tomkit(t, "", "erasure", "delete-tenant", "--confirm=ward").done(t), "done")
-		require.Zero(t, count(`SELECT count(*) FROM tomkit.tenants WHERE id = $1`, ward))
-		require.Positive(t, count(`SELECT count(*) FROM tomkit.audit_logs WHERE tenant_id = $1`, ward))
-		require.Equal(t, 2, count(`SELECT count(*) FROM tomkit.audit_logs WHERE action LIKE 'tenant_eras%'`))
-		require.Equal(t, 1, strings.Count(tomkit(t, "", "erasure", "jobs").done(t), "ward"))
-		require.NotContains(t, tomkit(t, "", "erasure", "jobs", "--resume").done(t), "ward")
-		tomkit(t, "", "erasure", "delete-tenant", "--confirm=ward").failed(t, 2, "unknown")
-		tomkit(t, "", "erasure", "delete-tenant", "--confirm=op").failed(t, 2, "operator")
+	t.Run("a tenant's holds", func(t *testing.T) {
+		hold := func(args ...string) outcome { return tomkit(t, "", append([]string{"erasure", "hold"}, args...)...) }
+		id := strings.Fields(hold("set", "--tenant=lab", "--reason=litigation-14", "--category=tickets", "--until=2099-01-31T00:00:00Z").done(t))[1]
+		require.Regexp(t, `(?m)^`+id+` +litigation-14 +tickets +everybody +2099-01-31T00:00:00Z$`, hold("list", "--tenant=lab").done(t))
+		require.NotContains(t, hold("list", "--tenant=ward").done(t), id)
+		hold("set", "--tenant=lab", "--reason=Frau Müller").failed(t, 2, "hold")
+		hold("release", "--tenant=ward", "--id="+id).failed(t, 2, "unknown")
+		hold("release", "--tenant=lab", "--id="+id).done(t)
+		hold("release", "--tenant=lab", "--id="+id).failed(t, 2, "unknown")
+	})
+	t.Run("a tenant's own period decides", func(t *testing.T) {
+		set := func(period string) outcome {
+			return tomkit(t, "", "erasure", "override", "set", "--tenant=ward", "--category=tickets", "--period="+period)
+		}
+		_, err := super.Exec(t.Context(), `UPDATE tomkit.tickets SET created_at = closed_at - interval '60 days', resolved_at = closed_at - interval '60 days', closed_at = closed_at - interval '60 days'`)
+		require.NoError(t, err)
+		set("P1D").failed(t, 2, "bounds")
+		set("often").failed(t, 2, "period")
+		set("P0D").failed(t, 2, "period")
+		require.Contains(t, tomkit(t, "", "erasure", "plan").done(t), " 0 row(s)")
+		set("P30D").done(t)
+		require.Contains(t, tomkit(t, "", "erasure", "plan").done(t), " 1 row(s)")
+		set("standard").done(t)
+		require.Contains(t, tomkit(t, "", "erasure", "plan").done(t), " 0 row(s)")
 	})
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/pioneerdesk/tomkit/abac"
-	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/rls"
@@ -23,7 +23,7 @@ type tenantCmd struct {
 	Move     moveTenantCmd     `cmd:"" help:"Put a tenant under another provider, at once and whole."`
 	Suspend  suspendTenantCmd  `cmd:"" help:"Lock a tenant out. Its data stays."`
 	Activate activateTenantCmd `cmd:"" help:"Let a suspended tenant in again."`
-	Delete   deleteTenantCmd   `cmd:"" help:"Delete a tenant and all its data but the ledger. This cannot be undone."`
+	Delete   deleteTenantCmd   `cmd:"" help:"Delete a tenant everywhere but in the ledger, and prove it (Art. 17). This cannot be undone; it can be resumed."`
 }
 
 type createTenantCmd struct {
@@ -58,10 +58,11 @@ type named struct {
 	Slug string `help:"Short name of the tenant." required:""`
 }
 
-// change is what a command does to a tenant in one transaction, and the details of the entry that goes with it.
-type change func(ctx context.Context, s *server.Server, tx *rls.Tx, t tenant.Tenant) (details map[string]any, err error)
+// change is what a command does to a tenant in one transaction. It returns the details of the entry that goes with it, and what the
+// entry's sentence needs besides tenant and time.
+type change func(ctx context.Context, tx *rls.Tx, t tenant.Tenant) (details, args map[string]any, err error)
 
-// change commits work together with an entry in the tenant's ledger and in the operator's.
+// change commits work together with an entry in the tenant's ledger and in the operator's. The action is the sentence's name, too.
 func (n named) change(ctx context.Context, a *adminCmd, action string, work change) error {
 	s, err := a.open(ctx)
 	if err != nil {
@@ -73,33 +74,30 @@ func (n named) change(ctx context.Context, a *adminCmd, action string, work chan
 		if err != nil {
 			return err
 		}
-		details, err := work(ctx, s, tx, t)
+		details, args, err := work(ctx, tx, t)
 		if err != nil {
 			return err
 		}
-		return recordChange(ctx, s, tx, action, t.ID, details)
+		sentence := map[string]any{"tenant": t.Slug, "at": time.Now().UTC()}
+		maps.Copy(sentence, args)
+		return recordChange(ctx, s, tx, record.Event{
+			Tenant: t.ID, Action: action, EntityType: "tenant", EntityID: t.ID.String(), Details: details, Critical: true,
+			Narrative: record.Narrative{Template: action, Args: sentence},
+		})
 	}))
 }
 
-func recordChange(ctx context.Context, s *server.Server, tx *rls.Tx, action string, id uuid.UUID, details map[string]any) error {
+// recordChange writes an entry about a tenant into its log and the operator's.
+func recordChange(ctx context.Context, s *server.Server, tx *rls.Tx, ev record.Event) error {
 	var operator uuid.UUID
 	if err := tx.QueryRow(ctx, `SELECT id FROM tomkit.operators`).Scan(&operator); err != nil {
 		return err
 	}
-	logs := []uuid.UUID{id, operator}
-	if id == operator {
-		logs = logs[:1]
+	if err := s.Ledger.RecordTx(ctx, tx, ev); err != nil || ev.Tenant == operator {
+		return err
 	}
-	for _, log := range logs {
-		err := s.Ledger.RecordTx(ctx, tx, record.Event{
-			Tenant: log, Action: action, EntityType: "tenant", EntityID: id.String(), Details: details, Critical: true,
-			Narrative: record.Narrative{Template: "system_scope_used", Args: map[string]any{"reason": action, "at": time.Now().UTC(), "seconds": 1, "count": 1}},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	ev.Tenant = operator
+	return s.Ledger.RecordTx(ctx, tx, ev)
 }
 
 type moveTenantCmd struct {
@@ -109,13 +107,13 @@ type moveTenantCmd struct {
 
 // Run moves the tenant.
 func (m *moveTenantCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
-	err := m.change(ctx, a, "tenant_moved", func(ctx context.Context, s *server.Server, tx *rls.Tx, t tenant.Tenant) (map[string]any, error) {
+	err := m.change(ctx, a, "tenant_moved", func(ctx context.Context, tx *rls.Tx, t tenant.Tenant) (details, args map[string]any, err error) {
 		to, err := tenant.GetMSPBySlug(ctx, tx, m.To)
 		if err != nil {
-			return nil, fmt.Errorf("provider: %w", err)
+			return nil, nil, fmt.Errorf("provider: %w", err)
 		}
 		from, err := tenant.Move(ctx, tx, t.ID, to.ID)
-		return map[string]any{"from": from.String(), "to": to.ID.String()}, err
+		return map[string]any{"from": from.String(), "to": to.ID.String()}, map[string]any{"msp": to.Slug}, err
 	})
 	if err != nil {
 		return err
@@ -139,47 +137,17 @@ func (s *activateTenantCmd) Run(ctx context.Context, c *console, a *adminCmd) er
 }
 
 func (n named) setStatus(ctx context.Context, c *console, a *adminCmd, action string, status tenant.Status) error {
-	err := n.change(ctx, a, action, func(ctx context.Context, s *server.Server, tx *rls.Tx, t tenant.Tenant) (map[string]any, error) {
+	err := n.change(ctx, a, action, func(ctx context.Context, tx *rls.Tx, t tenant.Tenant) (details, args map[string]any, err error) {
 		if t.Operator() {
-			return nil, tenant.ErrOperator
+			return nil, nil, tenant.ErrOperator
 		}
-		return nil, tenant.SetStatus(ctx, tx, t.ID, status)
+		return nil, nil, tenant.SetStatus(ctx, tx, t.ID, status)
 	})
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.out, "tenant %s is %s\n", n.Slug, status)
 	return err
-}
-
-type deleteTenantCmd struct {
-	named
-	Confirm string `help:"The short name once more: what is deleted is gone." required:""`
-}
-
-// Run deletes the tenant and reports what went.
-func (d *deleteTenantCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
-	if d.Confirm != d.Slug {
-		return cli.UsageError("--confirm must repeat the short name given with --slug")
-	}
-	var removed []tenant.Removed
-	err := d.change(ctx, a, "tenant_deleted", func(ctx context.Context, s *server.Server, tx *rls.Tx, t tenant.Tenant) (_ map[string]any, err error) {
-		removed, err = tenant.Delete(ctx, tx, t.ID)
-		var rows int64
-		for _, r := range removed {
-			rows += r.Rows
-		}
-		return map[string]any{"rows": rows}, err
-	})
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	for _, r := range removed {
-		fmt.Fprintf(w, "%s\t%d\n", r.Table, r.Rows)
-	}
-	fmt.Fprintf(w, "tenant %s is deleted\n", d.Slug)
-	return w.Flush()
 }
 
 type hostCmd struct {
@@ -208,12 +176,13 @@ func (h *removeHostCmd) Run(ctx context.Context, c *console, a *adminCmd) error 
 
 func (h *hosted) apply(ctx context.Context, c *console, a *adminCmd, action string, work func(context.Context, *rls.Tx, uuid.UUID, string) error) error {
 	var hosts []string
-	err := h.change(ctx, a, action, func(ctx context.Context, s *server.Server, tx *rls.Tx, t tenant.Tenant) (_ map[string]any, err error) {
+	err := h.change(ctx, a, action, func(ctx context.Context, tx *rls.Tx, t tenant.Tenant) (details, args map[string]any, err error) {
 		if err := work(ctx, tx, t.ID, h.Host); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		hosts, err = tenant.Hosts(ctx, tx, t.ID)
-		return map[string]any{"host": h.Host}, err
+		host := map[string]any{"host": h.Host}
+		return host, host, err
 	})
 	if err != nil {
 		return err

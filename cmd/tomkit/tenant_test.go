@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,21 +55,40 @@ func TestAdminLooksAfterTenants(t *testing.T) {
 		admin("suspend", "--slug=test-operator").failed(t, 2, "operator")
 	})
 	t.Run("delete", func(t *testing.T) {
-		admin("delete", "--slug=ward", "--confirm=lab").failed(t, 2, "--confirm")
-		admin("delete", "--slug=test-operator", "--confirm=test-operator").failed(t, 2, "operator")
+		admin("delete", "--confirm=test-operator").failed(t, 2, "operator")
+		admin("delete", "--confirm=nobody").failed(t, 2, "unknown")
+		plan := admin("delete", "--confirm=ward", "--dry-run").done(t)
+		require.Regexp(t, `(?m)^tomkit\.tenants +1$`, plan)
+		require.Regexp(t, `(?m)^tomkit\.audit_logs +[1-9][0-9]* +stays$`, plan)
+		require.Contains(t, plan, "nothing was changed")
 		require.Contains(t, list(), ward.String())
-		require.Regexp(t, `(?m)^tomkit\.tenants +1$`, admin("delete", "--slug=ward", "--confirm=ward").done(t))
+		hold := strings.Fields(tomkit(t, "", "erasure", "hold", "set", "--tenant=ward", "--reason=litigation").done(t))[1]
+		require.Contains(t, admin("delete", "--confirm=ward", "--dry-run").done(t), "forbids")
+		admin("delete", "--confirm=ward").failed(t, 1, "legal hold")
+		tomkit(t, "", "erasure", "hold", "release", "--tenant=ward", "--id="+hold).done(t)
+		gone := admin("delete", "--confirm=ward").done(t)
+		require.Regexp(t, `(?m)^tomkit\.tenants +1$`, gone)
+		require.Regexp(t, `(?m)^`+ward.String()+` +ward +done`, gone)
 		require.NotContains(t, list(), ward.String())
-		admin("delete", "--slug=ward", "--confirm=ward").failed(t, 2, "unknown")
+		admin("delete", "--confirm=ward").failed(t, 2, "unknown")
+		require.Equal(t, 1, strings.Count(tomkit(t, "", "erasure", "jobs").done(t), "ward"))
+		require.NotContains(t, tomkit(t, "", "erasure", "jobs", "--resume").done(t), "ward")
 	})
-	t.Run("each change stands in the tenant's ledger and the operator's, also after the tenant", func(t *testing.T) {
-		want := []string{"tenant_host_added", "tenant_host_removed", "tenant_moved", "tenant_suspended", "tenant_activated", "tenant_deleted"}
-		for _, log := range []uuid.UUID{ward, operator} {
-			rows, err := db.Superuser(t).Query(t.Context(), `SELECT action FROM tomkit.audit_logs WHERE tenant_id = $1 AND action LIKE 'tenant\_%' AND entity_id = $2 ORDER BY seq`, log, ward.String())
+	t.Run("each change stands in the tenant's ledger and the operator's, also after the tenant, in its own words", func(t *testing.T) {
+		changes := []string{"tenant_host_added", "tenant_host_removed", "tenant_moved", "tenant_suspended", "tenant_activated"}
+		for log, end := range map[uuid.UUID][]string{ward: {"tenant_deleted"}, operator: {"tenant_erasure_started", "tenant_erased"}} {
+			rows, err := db.Superuser(t).Query(t.Context(), `SELECT action, nis2_narrative FROM tomkit.audit_logs WHERE tenant_id = $1 AND action LIKE 'tenant\_%' AND entity_id = $2 ORDER BY seq`, log, ward.String())
 			require.NoError(t, err)
-			have, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			var have []string
+			var action, sentence string
+			_, err = pgx.ForEachRow(rows, []any{&action, &sentence}, func() error {
+				have = append(have, action)
+				require.Contains(t, sentence, "ward ", action)
+				require.NotContains(t, sentence, "Systemzugriff")
+				return nil
+			})
 			require.NoError(t, err)
-			require.Equal(t, want, have)
+			require.Equal(t, slices.Concat(changes, end), have)
 		}
 	})
 }

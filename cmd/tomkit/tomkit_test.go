@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pioneerdesk/tomkit/authn/totp"
@@ -92,7 +93,8 @@ func TestHelpTeachesAndVersionTells(t *testing.T) {
 		require.Contains(t, help, text)
 	}
 	for _, command := range []string{"demo", "migrate", "roles", "admin bootstrap", "admin msp", "admin tenant", "admin tenant create", "admin tenant list",
-		"admin tenant host add", "admin tenant host remove", "admin tenant move", "admin tenant suspend", "admin tenant activate", "admin tenant delete"} {
+		"admin tenant host add", "admin tenant host remove", "admin tenant move", "admin tenant suspend", "admin tenant activate", "admin tenant delete",
+		"erasure erase-person", "erasure jobs", "erasure hold set", "erasure hold release", "erasure hold list", "erasure override set"} {
 		o := tomkit(t, "", append(strings.Fields(command), "--help")...)
 		require.Contains(t, o.done(t), "tomkit "+command)
 		require.Empty(t, o.err)
@@ -125,8 +127,12 @@ func TestCommandLinesThatCannotBeUsed(t *testing.T) {
 		"bootstrap without a place":       {append([]string{"admin", "bootstrap"}, who...), secretWord, "--data"},
 		"a provider without a place":      {[]string{"admin", "msp", "--slug=a", "--name=A"}, "", "--data"},
 		"a tenant of nobody":              {[]string{"admin", "tenant"}, "", "missing flags"},
-		"a deletion without its flag":     {[]string{"admin", "tenant", "delete", "--slug=a"}, "", "--confirm"},
-		"a deletion of another":           {[]string{"admin", "tenant", "delete", "--slug=a", "--confirm=b"}, "", "--confirm"},
+		"a deletion without its flag":     {[]string{"admin", "tenant", "delete"}, "", "--confirm"},
+		"a deletion the old way":          {[]string{"erasure", "delete-tenant", "--confirm=a"}, "", "delete-tenant"},
+		"an erasure without its flag":     {[]string{"erasure", "erase-person", "--tenant=a", "--person=" + uuid.NewString()}, "", "--confirm"},
+		"an erasure of somebody else":     {[]string{"erasure", "erase-person", "--tenant=a", "--person=" + uuid.NewString(), "--confirm=" + uuid.NewString()}, "", "--confirm"},
+		"a hold without a reason":         {[]string{"erasure", "hold", "set", "--tenant=a"}, "", "--reason"},
+		"a hold until some day":           {[]string{"erasure", "hold", "set", "--tenant=a", "--reason=x", "--until=tomorrow"}, "", "--until"},
 		"a move to nowhere":               {[]string{"admin", "tenant", "move", "--slug=a"}, "", "--to"},
 		"a host without a name":           {[]string{"admin", "tenant", "host", "add", "--slug=a"}, "", "--name"},
 		"tenants without a place":         {[]string{"admin", "tenant", "list"}, "", "--data"},

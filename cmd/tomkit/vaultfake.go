@@ -9,18 +9,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/vault"
+	"github.com/pioneerdesk/tomkit/vault/boot"
 	"github.com/pioneerdesk/tomkit/vault/vaulttest"
 )
 
 type vaultFakeCmd struct {
-	Listen  string   `help:"Address to listen on." default:"127.0.0.1:8200" placeholder:"HOST:PORT"`
-	Host    []string `help:"Further name the certificate is for; the first is the one clients are told." placeholder:"NAME"`
-	Secrets string   `help:"JSON file of secrets: a path to its fields and values, or to one text, which becomes the field value. Default: tomkit's own keys, random." placeholder:"FILE"`
-	Dir     string   `help:"Directory for the service account key and the CA certificate. Default: a new one that is removed at the end." placeholder:"DIR"`
-	PrintCA bool     `name:"print-ca" help:"Print the CA certificate too."`
+	Listen  string        `help:"Address to listen on." default:"127.0.0.1:8200" placeholder:"HOST:PORT"`
+	Host    []string      `help:"Further name the certificate is for; the first is the one clients are told." placeholder:"NAME"`
+	Secrets string        `help:"JSON file of secrets: a path to its fields and values, or to one text, which becomes the field value. Default: tomkit's own keys, random." placeholder:"FILE"`
+	Dir     string        `help:"Directory for the service account key and the CA certificate. Default: a new one that is removed at the end." placeholder:"DIR"`
+	Grace   time.Duration `name:"login-grace" help:"How long the Vault does not know a new user yet."`
+	PrintCA bool          `name:"print-ca" help:"Print the CA certificate too."`
 }
 
 // maxSecrets is the largest file of secrets in bytes.
@@ -32,7 +35,7 @@ func (v *vaultFakeCmd) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return err
 	}
-	fake, err := vaulttest.Start(vaulttest.Config{Listen: v.Listen, Hosts: v.Host, Secrets: secrets})
+	fake, err := vaulttest.Start(vaulttest.Config{Listen: v.Listen, Hosts: v.Host, Secrets: secrets, LoginGrace: v.Grace})
 	if err != nil {
 		return err
 	}
@@ -50,10 +53,10 @@ func (v *vaultFakeCmd) Run(ctx context.Context, c *console) (err error) {
 	}
 	fmt.Fprintln(c.err, "THIS IS A FAKE: it keeps nothing, and whoever can read its key file reads every secret in it")
 	for _, setting := range [][2]string{
-		{"PROJECT", fake.Project()}, {"INSTANCE", fake.Instance()}, {"API", fake.URL()}, {"TOKEN_ENDPOINT", fake.TokenEndpoint()},
-		{"KEY_FILE", key}, {"CA_FILE", ca},
+		{boot.EnvProject, fake.Project()}, {boot.EnvInstance, fake.Instance()}, {boot.EnvAPI, fake.URL()},
+		{boot.EnvTokenEndpoint, fake.TokenEndpoint()}, {boot.EnvKeyFile, key}, {boot.EnvCAFile, ca},
 	} {
-		fmt.Fprintf(c.out, "TOMKIT_VAULT_%s=%s\n", setting[0], setting[1])
+		fmt.Fprintf(c.out, "%s=%s\n", setting[0], setting[1])
 	}
 	if v.PrintCA {
 		fmt.Fprintf(c.out, "%s", fake.CA())

@@ -16,6 +16,7 @@ import (
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/migrate"
 	"github.com/pioneerdesk/tomkit/vault"
+	"github.com/pioneerdesk/tomkit/vault/boot"
 )
 
 // Config is what a server needs to know. The zero value of each field has the meaning its comment gives.
@@ -27,13 +28,20 @@ type Config struct {
 	// TLS is the server's certificate. Nil means one of a throw-away authority, which is refused in production.
 	TLS *tls.Certificate
 
+	// Offline opens the server for administration: it needs no certificate and cannot [Server.Listen].
+	Offline bool
+
 	// AppURL, MSPURL, SystemURL and MigratorURL are the connection strings of the four logins. All or none are given.
 	AppURL, MSPURL, SystemURL, MigratorURL string
 	// SuperuserURL lets the server create the logins itself. For development: refused in production.
 	SuperuserURL string
-	// DataDir holds the private PostgreSQL, when no connection string is given, and the development keys. Empty means a
+	// DataDir holds the private PostgreSQL, when no connection string is given, and the development keys, without Vault. Empty means a
 	// temporary directory that is removed at the end, which is refused beside a database that stays.
 	DataDir string
+
+	// Vault says where the secrets are: the keys, and passwords for connection strings that have none. It is asked once. Nil means the
+	// development file, which is refused in production.
+	Vault func() (boot.Config, error)
 
 	// Operator is the domain in the ledger's origins. Empty means Host.
 	Operator string
@@ -41,6 +49,9 @@ type Config struct {
 	Production bool
 	// CheckpointEvery is the interval of ledger checkpoints. Zero means 1s.
 	CheckpointEvery time.Duration
+	// RetentionEvery is the interval over all processes at which expired data is deleted or anonymised, waiting deletions of tenants go
+	// on, and partitions are made ahead. Zero means 1h.
+	RetentionEvery time.Duration
 
 	// MetricsListen is the address that serves Prometheus metrics, in plain HTTP and to everybody who reaches it: keep it on a
 	// private network. Empty means none.
@@ -76,6 +87,9 @@ func (c Config) resolve() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.RetentionEvery == 0 {
+		c.RetentionEvery = time.Hour
+	}
 	given := 0
 	for _, u := range []string{c.AppURL, c.MSPURL, c.SystemURL, c.MigratorURL} {
 		if u != "" {
@@ -89,12 +103,14 @@ func (c Config) resolve() (Config, error) {
 		return c, fmt.Errorf("%w: TOMKIT_DATABASE_SUPERUSER_URL beside the logins' own connection strings", ErrConfig)
 	case c.Production && given == 0:
 		return c, fmt.Errorf("%w: production needs the connection strings of the four logins; see tomkit roles", ErrConfig)
-	case c.Production && c.TLS == nil:
+	case c.Production && c.TLS == nil && !c.Offline:
 		return c, fmt.Errorf("%w: production needs a certificate (TOMKIT_TLS_CERT, TOMKIT_TLS_KEY)", ErrConfig)
-	case !c.Production && given+len(c.SuperuserURL) > 0 && c.DataDir == "":
+	case c.Production && c.Vault == nil:
+		return c, fmt.Errorf("%w: production needs a secrets manager (%s, %s, %s): %w", ErrConfig, boot.EnvKeyFile, boot.EnvProject, boot.EnvInstance, vault.ErrProduction)
+	case !c.Production && given+len(c.SuperuserURL) > 0 && c.DataDir == "" && c.Vault == nil:
 		return c, fmt.Errorf("%w: a database that stays needs a data directory (--data, TOMKIT_DATA): keys made anew at each start would not open what it holds", ErrConfig)
-	case c.CheckpointEvery < 0:
-		return c, fmt.Errorf("%w: the checkpoint interval is negative", ErrConfig)
+	case c.CheckpointEvery < 0 || c.RetentionEvery < 0:
+		return c, fmt.Errorf("%w: the interval of checkpoints or of retention is negative", ErrConfig)
 	}
 	for _, u := range []string{c.AppURL, c.MSPURL, c.SystemURL, c.MigratorURL, c.SuperuserURL} {
 		if _, err := url.Parse(u); err != nil && strings.Contains(u, "://") {
@@ -111,14 +127,18 @@ func (c Config) resolve() (Config, error) {
 	return c, nil
 }
 
-// FromEnvironment reads what must not stand on a command line: connection strings, which hold passwords, and whether this is
-// production.
+// FromEnvironment reads what must not stand on a command line: connection strings, which hold passwords, whether this is production, and
+// where its secrets are ([boot.FromEnvironment]; mistakes in that show when the secrets are loaded).
 func FromEnvironment(getenv func(string) string) Config {
-	return Config{
+	cfg := Config{
 		AppURL: getenv("TOMKIT_DATABASE_URL"), MSPURL: getenv("TOMKIT_DATABASE_MSP_URL"), SystemURL: getenv("TOMKIT_DATABASE_SYSTEM_URL"),
 		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
 		Production: !development(getenv("TOMKIT_ENV")),
 	}
+	if boot.InEnvironment(getenv) {
+		cfg.Vault = func() (boot.Config, error) { return boot.FromEnvironment(getenv) }
+	}
+	return cfg
 }
 
 // development reports whether an environment's name says that nothing in it is worth protecting. A name nobody knows is taken for
@@ -138,7 +158,7 @@ func IsConfiguration(err error) bool {
 	var data *pglocal.VersionError
 	var old *migrate.TooOldError
 	var refused *rls.ContextRefusedError
-	for _, known := range []error{ErrConfig, rls.ErrUnsafeLogin, vault.ErrProduction, vault.ErrPermissions, vault.ErrFile, pgauthn.ErrUnreadable, pglocal.ErrForeignDir, pglocal.ErrUnsupported} {
+	for _, known := range []error{ErrConfig, rls.ErrUnsafeLogin, vault.ErrProduction, vault.ErrPermissions, vault.ErrFile, boot.ErrConfig, pgauthn.ErrUnreadable, pglocal.ErrForeignDir, pglocal.ErrUnsupported} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -50,12 +50,14 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"production without a database":              {server.Config{Production: true}, "four logins"},
 		"production with a superuser":                {server.Config{Production: true, SuperuserURL: u, DataDir: "data"}, "four logins"},
 		"production without a certificate":           {with(func(c *server.Config) { c.Production = true }), "TOMKIT_TLS_CERT"},
+		"administration without a secrets manager":   {with(func(c *server.Config) { c.Production, c.Offline = true, true }), "secrets manager"},
 		"three logins of four":                       {with(func(c *server.Config) { c.SystemURL = "" }), "together"},
 		"one login":                                  {server.Config{AppURL: u}, "together"},
 		"a superuser beside the logins":              {with(func(c *server.Config) { c.SuperuserURL = u }), "SUPERUSER"},
 		"a database that stays and keys that do not": {with(func(c *server.Config) { c.DataDir = "" }), "--data"},
 		"a superuser's, too":                         {server.Config{SuperuserURL: u}, "--data"},
 		"a negative interval":                        {server.Config{CheckpointEvery: -time.Second}, "negative"},
+		"a negative interval of retention":           {server.Config{RetentionEvery: -time.Second}, "negative"},
 		"a URL that is none":                         {with(func(c *server.Config) { c.AppURL = "postgres://tomkit_app:" + leak + "@[::1" }), "malformed"},
 		"a URL with a port that is none":             {with(func(c *server.Config) { c.SystemURL = "postgres://tomkit_app:" + leak + "@db:port/x" }), "malformed"},
 	} {
@@ -73,6 +75,7 @@ func TestProductionRefusesDevelopmentKeys(t *testing.T) {
 	const u = "postgres://tomkit_app:" + leak + "@127.0.0.1:1/tomkit"
 	err := refuses(t, server.Config{AppURL: u, MSPURL: u, SystemURL: u, MigratorURL: u, DataDir: t.TempDir(), Production: true, TLS: &tls.Certificate{}})
 	require.ErrorIs(t, err, vault.ErrProduction)
+	require.ErrorContains(t, err, "TOMKIT_VAULT_KEY_FILE")
 	require.True(t, server.IsConfiguration(err))
 }
 

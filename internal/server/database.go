@@ -13,6 +13,7 @@ import (
 	"github.com/pioneerdesk/tomkit/internal/server/reference"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/erasure"
 	"github.com/pioneerdesk/tomkit/rls/migrate"
 	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
@@ -24,7 +25,7 @@ const passable = 0o711
 func Migrations() []rls.Source {
 	return []rls.Source{
 		rls.Migrations(), tenant.Migrations(), pgledger.Migrations(), pgauthn.Migrations(), pgsink.Migrations(), fleet.Migrations(),
-		reference.Migrations(),
+		reference.Migrations(), erasure.Migrations(),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pioneerdesk/tomkit/heartbeat"
 	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/erasure"
 )
 
 // metrics counts what operators watch. Labels come from closed sets: routes, methods, reasons; never tenants, users or paths.
@@ -22,6 +23,7 @@ type metrics struct {
 	latency  *prometheus.HistogramVec
 	denies   *prometheus.CounterVec
 	scopes   *prometheus.CounterVec
+	expired  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -31,8 +33,9 @@ func newMetrics() *metrics {
 		latency:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tomkit_http_request_seconds", Help: "Time to answer, by route.", Buckets: prometheus.ExponentialBuckets(0.0005, 3, 10)}, []string{"route"}),
 		denies:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tomkit_denied_total", Help: "Requests denied by the policy engine, by reason."}, []string{"reason"}),
 		scopes:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tomkit_system_scopes_total", Help: "Uses of the system login, by purpose and outcome."}, []string{"reason", "outcome"}),
+		expired:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tomkit_retention_rows_total", Help: "Rows that retention deleted or anonymised, by category of the record of processing."}, []string{"category", "action"}),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.denies, m.scopes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, m.latency, m.denies, m.scopes, m.expired, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -84,6 +87,11 @@ func (m *metrics) used(use rls.SystemUse) {
 		outcome = "failed"
 	}
 	m.scopes.WithLabelValues(string(use.Reason), outcome).Inc()
+}
+
+// retained counts what retention did in a table of a tenant.
+func (m *metrics) retained(line erasure.Line) {
+	m.expired.WithLabelValues(line.Category, string(line.Action)).Add(float64(line.Rows))
 }
 
 // measured counts what mux answers. It stands directly in front of mux, which writes the matched pattern into the request.

@@ -25,9 +25,28 @@ type secrets struct {
 	passwords   *password.Hasher
 }
 
-// loadSecrets fetches the manifest. The only source so far is the development file, which production refuses.
-func loadSecrets(ctx context.Context, cfg Config) (*secrets, error) {
-	dir := cfg.DataDir
+// loadSecrets fetches what the server uses, hands each key to its user and the passwords of the logins to their connection strings.
+//
+// That happens once, at the start. A running server does not refresh, though [vault.Live] could: open pools keep the passwords they were
+// opened with, a new signing seed needs a time in which the tokens of the old one are accepted, and a new sealing key opens nothing that
+// the old one sealed. New passwords and a new signing seed come into force with a restart; sealing keys have to stay.
+func (s *Server) loadSecrets(ctx context.Context) (*secrets, error) {
+	load := s.developmentSecrets
+	if s.cfg.Vault != nil {
+		load = s.bootSecrets
+	}
+	snapshot, err := load(ctx, s.cfg.manifest())
+	if err != nil {
+		return nil, err
+	}
+	defer snapshot.Wipe()
+	s.cfg.addPasswords(snapshot)
+	return derive(snapshot)
+}
+
+// developmentSecrets keeps keys in a file, which production refuses.
+func (s *Server) developmentSecrets(ctx context.Context, manifest vault.Manifest) (*vault.Snapshot, error) {
+	dir := s.cfg.DataDir
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "tomkit-keys-")
 		if err != nil {
@@ -37,17 +56,12 @@ func loadSecrets(ctx context.Context, cfg Config) (*secrets, error) {
 		dir = temp
 	}
 	source, err := vault.DevelopmentFileUnsafe(filepath.Join(dir, KeyFile), vault.DevelopmentConfig{
-		Getenv: cfg.getenv, Logger: cfg.Log,
+		Manifest: manifest, Getenv: s.cfg.getenv, Logger: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := vault.DefaultManifest().Load(ctx, source)
-	if err != nil {
-		return nil, err
-	}
-	defer snapshot.Wipe()
-	return derive(snapshot)
+	return manifest.Load(ctx, source)
 }
 
 // getenv tells the development source whether this is production, and nothing else.

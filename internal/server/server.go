@@ -25,6 +25,8 @@ import (
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/audit"
+	"github.com/pioneerdesk/tomkit/rls/erasure"
+	"github.com/pioneerdesk/tomkit/vault/boot"
 )
 
 // Limits of a connection. A client that is slower than these is not one of ours.
@@ -35,7 +37,6 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10 // bytes
 	shutdownLimit = 10 * time.Second
-	sweepInterval = time.Hour
 )
 
 // Audience is the aud claim of access tokens.
@@ -61,10 +62,13 @@ type Server struct {
 	metrics  *metrics
 	accounts *rls.Accountant
 	beats    *pgsink.Sink
-	handler  http.Handler
-	routes   []httpabac.Route
-	http     *http.Server
-	listener net.Listener
+	// retention is led by one process at a time.
+	retention *erasure.Runner
+	boot      *boot.Report // nil without a secrets manager
+	handler   http.Handler
+	routes    []httpabac.Route
+	http      *http.Server
+	listener  net.Listener
 	// metricsListener is nil unless metrics are served.
 	metricsListener net.Listener
 	closers         []func(context.Context) error // in the order of opening
@@ -83,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 			_ = s.Close(context.WithoutCancel(ctx)) // the first error is the one to report
 		}
 	}()
-	keys, err := loadSecrets(ctx, cfg)
+	keys, err := s.loadSecrets(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +95,9 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.handler, s.routes, err = s.compose(keys); err != nil {
+		return nil, err
+	}
+	if err := s.recordBoot(ctx); err != nil {
 		return nil, err
 	}
 	resealed, err := s.People.MigrateSecrets(ctx) // TOM 1.2.1: at every start
@@ -140,7 +147,12 @@ func (s *Server) open(ctx context.Context, keys *secrets) error {
 		return err
 	}
 	s.closers = append(s.closers, func(context.Context) error { s.Ledger.Close(); return nil }, s.closeAccounts)
-	return nil
+	eraser, err := s.Eraser(nil)
+	if err != nil {
+		return err
+	}
+	s.retention, err = erasure.NewRunner(erasure.RunnerConfig{Eraser: eraser, Interval: s.cfg.RetentionEvery, Log: s.log})
+	return err
 }
 
 // compose puts the controls together behind one handler.
@@ -209,6 +221,9 @@ func (s *Server) ping(ctx context.Context) error {
 
 // Listen opens the HTTPS listener. Requests are answered once [Server.Run] runs.
 func (s *Server) Listen(ctx context.Context) error {
+	if s.cfg.Offline {
+		return fmt.Errorf("%w: opened for administration, not to listen", ErrConfig)
+	}
 	certificate := s.cfg.TLS
 	if certificate == nil {
 		authority, err := NewAuthority(s.cfg.Now(), s.cfg.Host, "localhost", "127.0.0.1", "::1")
@@ -293,22 +308,6 @@ func (s *Server) serve(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
-}
-
-// sweep removes what is over from the sign-in's tables, now and then. A sweep that fails is tried again at the next turn.
-func (s *Server) sweep(ctx context.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if _, err := s.People.Sweep(ctx); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "sweep failed", "error", err.Error())
-			}
-		}
-	}
 }
 
 // part names the background part that failed. Being told to stop is no failure.

@@ -42,11 +42,26 @@ type signInOutput struct {
 
 type passwordInput struct {
 	Browser
+	host string
 	Body struct {
-		Tenant   string `json:"tenant" minLength:"1" maxLength:"63" doc:"Slug of the tenant" example:"klinikum"`
+		Tenant   string `json:"tenant,omitempty" minLength:"1" maxLength:"63" doc:"Slug of the tenant. Without one the host of the request names it." example:"klinikum"`
 		Email    string `json:"email" minLength:"3" maxLength:"254"`
 		Password string `json:"password" minLength:"1" maxLength:"1024"`
 	}
+}
+
+// Resolve keeps the host of the request.
+func (in *passwordInput) Resolve(ctx huma.Context) []error {
+	in.host = ctx.Host()
+	return nil
+}
+
+// tenant names the tenant of a sign-in.
+func (in *passwordInput) tenant(ctx context.Context, q tenant.Querier) (uuid.UUID, error) {
+	if in.Body.Tenant != "" {
+		return tenant.BySlug(ctx, q, in.Body.Tenant)
+	}
+	return tenant.ByHost(ctx, q, in.host)
 }
 
 type codeInput struct {
@@ -90,7 +105,7 @@ func (a *api) password(ctx context.Context, in *passwordInput) (*signInOutput, e
 			Name: browserCookie, Value: in.Nonce, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		})
 	}
-	id, err := tenant.BySlug(ctx, a.db.Anonymous(), in.Body.Tenant)
+	id, err := in.tenant(ctx, a.db.Anonymous())
 	if errors.Is(err, tenant.ErrUnknown) {
 		id = uuid.Nil // the flow does the same work and gives the same answer
 	} else if err != nil {

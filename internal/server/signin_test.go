@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/base32"
 	"net/http"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/pioneerdesk/tomkit/authn/session"
 	"github.com/pioneerdesk/tomkit/authn/totp"
 	"github.com/pioneerdesk/tomkit/internal/server"
+	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
 
 const secretWord = "a long enough passphrase 1"
@@ -176,6 +179,7 @@ func TestAFailedSignInTellsNothing(t *testing.T) {
 		"an unknown user":             passwordBody("ward", "nobody@ward.example", secretWord),
 		"an unknown tenant":           passwordBody("nowhere", "head@ward.example", secretWord),
 		"a slug no tenant can have":   passwordBody("No Such\x00Slug", "head@ward.example", secretWord),
+		"a host of nobody":            {"email": "head@ward.example", "password": secretWord},
 		"an address that is none":     passwordBody("ward", "not an address", secretWord),
 		"an address with a zero byte": passwordBody("ward", "head\x00@ward.example", secretWord),
 	} {
@@ -187,6 +191,37 @@ func TestAFailedSignInTellsNothing(t *testing.T) {
 	}
 	require.NotContains(t, k.log.String(), "nobody@ward.example")
 	require.NotContains(t, k.log.String(), secretWord)
+}
+
+// TestTheHostNamesTheTenantWhereNothingElseDoes signs the same person of two tenants in.
+func TestTheHostNamesTheTenantWhereNothingElseDoes(t *testing.T) {
+	k := open(t)
+	ward, lab := k.tenant(t, "ward"), k.tenant(t, "lab")
+	for id, password := range map[uuid.UUID]string{ward: secretWord, lab: "another " + secretWord} {
+		_, err := k.People.CreateUser(t.Context(), pgauthn.By{}, id, pgauthn.NewUser{Email: "head@ward.example", Password: password, Role: abac.TenantUser})
+		require.NoError(t, err)
+	}
+	system := func(fn func(context.Context, *rls.Tx) error) {
+		require.NoError(t, k.DB.System(t.Context(), "test", fn))
+	}
+	system(func(ctx context.Context, tx *rls.Tx) error { return tenant.AddHost(ctx, tx, ward, "ward.example") })
+	at := func(host string) option { return func(r *http.Request) { r.Host = host } }
+	byHost := map[string]string{"email": "head@ward.example", "password": secretWord}
+	var state signInState
+	k.do(t, http.MethodPost, "/v1/auth/password", byHost, at("Ward.Example:8443")).into(t, http.StatusOK, &state)
+	require.Equal(t, "enrolment", state.State)
+	t.Run("a slug wins over the host", func(t *testing.T) {
+		k.do(t, http.MethodPost, "/v1/auth/password", passwordBody("lab", "head@ward.example", secretWord), at("ward.example")).refused(t, http.StatusUnauthorized, "sign_in")
+		k.do(t, http.MethodPost, "/v1/auth/password", passwordBody("lab", "head@ward.example", "another "+secretWord), at("ward.example")).into(t, http.StatusOK, &state)
+	})
+	t.Run("headers that proxies write do not", func(t *testing.T) {
+		k.do(t, http.MethodPost, "/v1/auth/password", byHost, at("lab.example"), header("X-Forwarded-Host", "ward.example"), header("Forwarded", "host=ward.example")).refused(t, http.StatusUnauthorized, "sign_in")
+	})
+	t.Run("a host that is none, and a suspended tenant's, are strangers", func(t *testing.T) {
+		k.do(t, http.MethodPost, "/v1/auth/password", byHost, at("ward.example\x00")).refused(t, http.StatusUnauthorized, "sign_in")
+		system(func(ctx context.Context, tx *rls.Tx) error { return tenant.SetStatus(ctx, tx, ward, tenant.Suspended) })
+		k.do(t, http.MethodPost, "/v1/auth/password", byHost, at("ward.example")).refused(t, http.StatusUnauthorized, "sign_in")
+	})
 }
 
 func TestGuessingIsSlowedDown(t *testing.T) {

@@ -53,8 +53,15 @@ var sentences = [][2]string{
 
 	// Operation.
 	{"tenant_created", "Mandant {tenant} wurde am {at} angelegt."},
+	{"tenant_moved", "Mandant {tenant} wurde am {at} dem MSP {msp} zugeordnet."},
+	{"tenant_suspended", "Mandant {tenant} wurde am {at} gesperrt; seine Daten bleiben erhalten."},
+	{"tenant_activated", "Mandant {tenant} wurde am {at} entsperrt."},
+	{"tenant_deleted", "Mandant {tenant} wurde am {at} gelöscht; sein Audit-Protokoll bleibt erhalten."},
+	{"tenant_host_added", "Mandant {tenant} ist seit {at} unter dem Rechnernamen {host} erreichbar."},
+	{"tenant_host_removed", "Mandant {tenant} ist seit {at} nicht mehr unter dem Rechnernamen {host} erreichbar."},
 	{"msp_created", "MSP {msp} wurde am {at} angelegt."},
 	{"admin_bootstrap", "Der erste Superadmin {subject} wurde am {at} über die Kommandozeile des Hosts angelegt."},
+	{"secrets_loaded", "Beim Start am {at} wurden {count|Geheimnis|Geheimnisse} aus dem Secrets Manager geladen: {keys}."},
 	{"tenant_entered", "Superadmin {user} hat am {at} den Mandanten ausdrücklich betreten (Grund: {reason})."},
 	{"system_scope_used", "Systemzugriff mit dem Zweck {reason} wurde bis {at} innerhalb von {seconds|Sekunde|Sekunden} {count|Mal|Mal} genutzt."},
 

@@ -79,7 +79,7 @@ var kinds = map[string]Kind{
 	"at":    Moment,
 	"count": Count, "seq": Count, "size": Count, "from": Count, "seconds": Count,
 	"action": Text, "agent": Text, "category": Text, "command": Text, "device": Text, "entity": Text, "fleet": Text, "granted": Text,
-	"key": Text, "keys": Text, "log": Text, "method": Text, "msp": Text, "patch": Text, "period": Text, "policy": Text, "reason": Text,
+	"host": Text, "key": Text, "keys": Text, "log": Text, "method": Text, "msp": Text, "patch": Text, "period": Text, "policy": Text, "reason": Text,
 	"revoked": Text, "role": Text, "script": Text, "solution": Text, "tenant": Text, "version": Text,
 }
 

@@ -20,11 +20,16 @@ func (e *Eraser) deleteRows(ctx context.Context, job Job) error {
 	if err != nil {
 		return err
 	}
-	rows := job.Rows()
-	for _, rel := range cat.doomed() {
+	rows, doomed := job.Rows(), cat.doomed()
+	for i, rel := range doomed {
 		for more := true; more; {
 			var n int64
 			err := e.change(ctx, job.Tenant, func(ctx context.Context, tx *rls.Tx, j *Job) (err error) {
+				if i == len(doomed)-1 {
+					if err := e.deleteStragglers(ctx, tx, doomed[:i], j); err != nil {
+						return err
+					}
+				}
 				if n, err = e.deleteBatch(ctx, tx, rel, j); err != nil {
 					return fmt.Errorf("table %s: %w", rel.tag, err)
 				}
@@ -60,6 +65,24 @@ func (c *catalog) doomed() []*relation {
 		}
 	}
 	return append(all, last)
+}
+
+// deleteStragglers locks the tenant and deletes what has come since: writers that are not done are waited for, later ones fail with
+// a foreign key violation. Foreign keys would delete these rows, too, but not count them.
+func (e *Eraser) deleteStragglers(ctx context.Context, tx pgx.Tx, doomed []*relation, j *Job) error {
+	if _, err := tx.Exec(ctx, `SELECT FROM tomkit.tenants WHERE id = $1 FOR UPDATE`, j.Tenant); err != nil {
+		return err
+	}
+	for _, rel := range doomed {
+		for more := true; more; {
+			n, err := e.deleteBatch(ctx, tx, rel, j)
+			if err != nil {
+				return fmt.Errorf("table %s: %w", rel.tag, err)
+			}
+			more = n == int64(e.cfg.BatchRows)
+		}
+	}
+	return nil
 }
 
 func (e *Eraser) deleteBatch(ctx context.Context, tx pgx.Tx, rel *relation, j *Job) (int64, error) {

@@ -28,7 +28,8 @@
 //
 // # Deletion
 //
-// [Delete] removes a tenant with all its rows but the ledger's. An MSP with tenants cannot be deleted: [Move] them first.
+// rls/erasure deletes a tenant with all its rows but the ledger's, and proves it. An MSP with tenants cannot be deleted: [Move]
+// them first.
 //
 // # Security
 //

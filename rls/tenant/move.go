@@ -19,7 +19,7 @@ import (
 // suspended MSP: that is how it comes back.
 func Move(ctx context.Context, tx *rls.Tx, id, to uuid.UUID) (from uuid.UUID, err error) {
 	// Writers of the tenant's rows hold its key only, so a move neither waits for them nor stops them.
-	from, err = lockTenant(ctx, tx, id, "FOR NO KEY UPDATE")
+	from, err = lockTenant(ctx, tx, id)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -38,8 +38,8 @@ func Move(ctx context.Context, tx *rls.Tx, id, to uuid.UUID) (from uuid.UUID, er
 }
 
 // lockTenant locks a tenant's row and returns its MSP. The operator is refused.
-func lockTenant(ctx context.Context, tx *rls.Tx, id uuid.UUID, strength string) (msp uuid.UUID, err error) {
-	err = tx.QueryRow(ctx, `SELECT msp_id FROM tomkit.tenants WHERE id = $1 `+strength, id).Scan(&msp)
+func lockTenant(ctx context.Context, tx *rls.Tx, id uuid.UUID) (msp uuid.UUID, err error) {
+	err = tx.QueryRow(ctx, `SELECT msp_id FROM tomkit.tenants WHERE id = $1 FOR NO KEY UPDATE`, id).Scan(&msp)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ErrUnknown

@@ -23,7 +23,8 @@ import (
 const TokenTTL = 24 * time.Hour
 
 var (
-	// ErrCredential says that an enrolment token or device credential is unknown, used, expired or revoked.
+	// ErrCredential says that an enrolment token or device credential is unknown, used, expired or revoked, or that its tenant, or
+	// the tenant's MSP, is suspended.
 	ErrCredential = errors.New("fleet: credential refused")
 	// ErrEnrolled says that the machine is already enrolled in this tenant.
 	ErrEnrolled = errors.New("fleet: machine is already enrolled")
@@ -122,7 +123,8 @@ func (s *Store) Enrol(ctx context.Context, token credential.Credential, facts Fa
 	}
 	credHash := cred.Hash()
 	err = s.db.Tenant(tenant).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE tomkit.enrol_tokens SET used_at = $3 WHERE tenant_id = $1 AND secret_hash = $2 AND used_at IS NULL AND expires_at > $3`, tenant, hash[:], now)
+		tag, err := tx.Exec(ctx, `UPDATE tomkit.enrol_tokens SET used_at = $3
+			WHERE tenant_id = $1 AND secret_hash = $2 AND used_at IS NULL AND expires_at > $3 AND (SELECT tomkit.tenant_active())`, tenant, hash[:], now)
 		if err != nil {
 			return err
 		}
@@ -160,7 +162,8 @@ func (s *Store) Authenticate(ctx context.Context, cred credential.Credential) (u
 	hash := cred.Hash()
 	var device uuid.UUID
 	err := s.db.Tenant(cred.Tenant()).QueryRow(ctx,
-		`SELECT device_id FROM tomkit.device_credentials WHERE tenant_id = $1 AND secret_hash = $2 AND revoked_at IS NULL`, cred.Tenant(), hash[:]).Scan(&device)
+		`SELECT device_id FROM tomkit.device_credentials WHERE tenant_id = $1 AND secret_hash = $2 AND revoked_at IS NULL AND (SELECT tomkit.tenant_active())`,
+		cred.Tenant(), hash[:]).Scan(&device)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return uuid.Nil, ErrCredential
 	}

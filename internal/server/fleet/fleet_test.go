@@ -223,6 +223,59 @@ func TestTenantsDoNotReachEachOther(t *testing.T) {
 	require.Len(t, list, 1)
 }
 
+// TestASuspendedTenantsDevicesAreStrangers suspends the tenant, and then its MSP.
+func TestASuspendedTenantsDevicesAreStrangers(t *testing.T) {
+	f := newFixture(t)
+	north := f.MSP(t, "north")
+	ward, lab := f.TenantUnder(t, "north", "ward"), f.TenantUnder(t, "south", "lab")
+	device, cred, err := f.store.Enrol(t.Context(), f.token(t, ward), facts(1))
+	require.NoError(t, err)
+	_, other, err := f.store.Enrol(t.Context(), f.token(t, lab), facts(1))
+	require.NoError(t, err)
+	token := f.token(t, ward)
+	db := f.Open(t)
+	for name, set := range map[string]func(context.Context, *rls.Tx, tenant.Status) error{
+		"the tenant": func(ctx context.Context, tx *rls.Tx, s tenant.Status) error {
+			return tenant.SetStatus(ctx, tx, ward, s)
+		},
+		"its MSP": func(ctx context.Context, tx *rls.Tx, s tenant.Status) error {
+			return tenant.SetMSPStatus(ctx, tx, north, s)
+		},
+	} {
+		become := func(s tenant.Status) {
+			require.NoError(t, db.System(t.Context(), "test", func(ctx context.Context, tx *rls.Tx) error { return set(ctx, tx, s) }))
+		}
+		t.Run(name, func(t *testing.T) {
+			become(tenant.Suspended)
+			before := f.state(t)
+			_, unknown := f.store.Authenticate(t.Context(), must(credential.New(credential.Device, ward)))
+			_, refused := f.store.Authenticate(t.Context(), cred)
+			require.ErrorIs(t, refused, fleet.ErrCredential)
+			require.Equal(t, unknown, refused, "one answer for both")
+			_, _, unknown = f.store.Enrol(t.Context(), must(credential.New(credential.Enrol, ward)), facts(2))
+			_, _, refused = f.store.Enrol(t.Context(), token, facts(2))
+			require.ErrorIs(t, refused, fleet.ErrCredential)
+			require.Equal(t, unknown, refused, "one answer for both")
+			require.Equal(t, before, f.state(t), "the token is not used up")
+			_, err := f.store.Authenticate(t.Context(), other)
+			require.NoError(t, err, "another tenant's")
+			become(tenant.Active)
+			got, err := f.store.Authenticate(t.Context(), cred)
+			require.NoError(t, err)
+			require.Equal(t, device, got)
+		})
+	}
+	_, _, err = f.store.Enrol(t.Context(), token, facts(2))
+	require.NoError(t, err)
+}
+
+func must(c credential.Credential, err error) credential.Credential {
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
 // TestRowsCannotBeTakenAway checks what the request login may do to this room's tables.
 func TestRowsCannotBeTakenAway(t *testing.T) {
 	f := newFixture(t)

@@ -101,6 +101,27 @@ func TestPartitionsAreMadeAndDropped(t *testing.T) {
 		require.Equal(t, 9, k.ward.count(t, "device_events", nil))
 		require.NotContains(t, k.list(t, partitions), old)
 	})
+	t.Run("a hold of any tenant keeps them all", func(t *testing.T) {
+		old := month(now, -4)
+		require.NoError(t, k.system(t, func(ctx context.Context, tx *rls.Tx) error {
+			_, err := tx.Exec(ctx, "SELECT tomkit.device_events_prepare($1, 1)", at(-4)["at"])
+			return err
+		}))
+		for _, held := range []struct {
+			sql  string
+			gone []string
+		}{
+			{`INSERT INTO tomkit.legal_holds (tenant_id, id, reason, placed_at) VALUES ($1, gen_random_uuid(), 'litigation', now())`, nil},
+			{`UPDATE tomkit.legal_holds SET until = now() + interval '1 hour' WHERE tenant_id = $1`, nil},
+			{`UPDATE tomkit.legal_holds SET released_at = now() WHERE tenant_id = $1`, []string{old}},
+		} {
+			_, err := k.super.Exec(t.Context(), held.sql, k.lab.tenant)
+			require.NoError(t, err)
+			m, err := k.maintain(now, 2)
+			require.NoError(t, err)
+			require.Equal(t, held.gone, m.Dropped, held.sql)
+		}
+	})
 	t.Run("recent events cannot be dropped by mistake", func(t *testing.T) {
 		before := k.list(t, partitions)
 		for _, keep := range []int{-1, 0, 121} {
@@ -131,10 +152,10 @@ func TestPartitionsAreMadeAndDropped(t *testing.T) {
 
 func ExampleTables() {
 	for _, table := range reference.Tables()[:3] {
-		fmt.Println(table.Name, "|", table.German, "|", table.English)
+		fmt.Println(table.Name, "|", table.Category, "|", table.Holds.DE, "|", table.Holds.EN)
 	}
 	// Output:
-	// ai_knowledge_base | Wissen aus gelösten Tickets | knowledge from solved tickets
-	// alert_history | ausgelöste Alarme und ihre Bearbeitung | alerts raised and their handling
-	// alert_rule_channels | welche Regel wen benachrichtigt | which rule notifies whom
+	// tomkit.ai_knowledge_base | knowledge | Wissen aus gelösten Tickets | knowledge from solved tickets
+	// tomkit.alert_history | monitoring | ausgelöste Alarme und ihre Bearbeitung | alerts raised and their handling
+	// tomkit.alert_rule_channels | monitoring | welche Regel wen benachrichtigt | which rule notifies whom
 }

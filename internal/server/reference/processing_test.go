@@ -13,15 +13,7 @@ import (
 )
 
 func TestTheRecordOfProcessingCoversTheWholeSchema(t *testing.T) {
-	sources := server.Migrations()
-	present := false
-	for _, s := range sources {
-		present = present || s.Name == erasure.Migrations().Name
-	}
-	if !present {
-		sources = append(sources, erasure.Migrations())
-	}
-	db := pgtest.New(t, sources...).OpenConfig(t, rls.Config{})
+	db := pgtest.New(t, server.Migrations()...).OpenConfig(t, rls.Config{})
 	require.NoError(t, erasure.Check(t.Context(), db.Anonymous(), reference.Processing()))
 	t.Run("a table less is noticed", func(t *testing.T) {
 		r := reference.Processing()

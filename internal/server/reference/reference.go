@@ -8,7 +8,7 @@
 // a limit in bytes or characters, and every table a time that retention counts from (TOM 8.2). Secrets are sealed or hashed.
 // tomkit.msp_branding alone is an MSP's.
 //
-// tomkit.device_events is partitioned by month; whoever runs the schema calls [Maintain] once a day, or events are refused when the
+// tomkit.device_events is partitioned by month; the server calls [Maintain] in its sweep. Without it events are refused when the
 // partitions run out, about half a year after the last call.
 //
 // Sources: TOM 2.1, 2.2, 8.2; Art. 5, 17 and 30 GDPR.
@@ -30,7 +30,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrations returns the tables of this room. They come after those of rls/tenant, authn/pgauthn and internal/server/fleet.
+// Migrations returns the tables of this room. They come after those of rls/tenant, authn/pgauthn and internal/server/fleet; [Maintain] also needs
+// those of rls/erasure.
 func Migrations() rls.Source {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -60,7 +61,7 @@ type Maintained struct {
 }
 
 // Maintain makes the partitions of tomkit.device_events for now's month and the six after it, and drops those whose newest possible
-// row is older than keep months. tx is a System scope. It may run at any time and in many processes at once; it fails rather than
+// row is older than keep months; while any tenant has a legal hold none is dropped, for a month goes with all tenants' rows. tx is a System scope. It may run at any time and in many processes at once; it fails rather than
 // waiting longer than five seconds for a lock, and can then be tried again. Dropping locks out readers of the table until tx
 // commits, so tx should do nothing else.
 func Maintain(ctx context.Context, tx *rls.Tx, now time.Time, keep int) (Maintained, error) {
@@ -72,6 +73,14 @@ func Maintain(ctx context.Context, tx *rls.Tx, now time.Time, keep int) (Maintai
 	err := tx.QueryRow(ctx, `SELECT tomkit.device_events_prepare($1::date, $2)`, now.Format(time.DateOnly), 1+monthsAhead).Scan(&m.Made)
 	if err != nil {
 		return Maintained{}, fmt.Errorf("reference: maintain: %w", err)
+	}
+	var held bool
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tomkit.legal_holds WHERE released_at IS NULL AND (until IS NULL OR until > $1))`, now).Scan(&held)
+	if err != nil {
+		return Maintained{}, fmt.Errorf("reference: maintain: %w", err)
+	}
+	if held {
+		return m, nil
 	}
 	rows, err := tx.Query(ctx, `SELECT tomkit.device_events_drop($1)`, now.AddDate(0, -keep, 0))
 	if err != nil {

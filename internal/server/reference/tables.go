@@ -1,54 +1,70 @@
 package reference
 
-import "slices"
+import (
+	"slices"
+	"strings"
 
-// Category says what kind of data a table holds.
-type Category string
-
-// The categories of the record of processing activities. The first six are those of TOM 2.1.
-const (
-	// Identity is people, their rights and what they prove themselves by.
-	Identity Category = "identity"
-	// Device is inventory and commands of endpoints (CMDB).
-	Device Category = "device"
-	// Telemetry is measurements, events and alerts.
-	Telemetry Category = "telemetry"
-	// Service is tickets and the work of agents on them.
-	Service Category = "service"
-	// Compliance is evidence: the ledger, checks, reports, webhooks.
-	Compliance Category = "compliance"
-	// Security is findings and what is done about them.
-	Security Category = "security"
-	// Organisation is the hierarchy of operator, MSPs and tenants.
-	Organisation Category = "organisation"
+	"github.com/pioneerdesk/tomkit/rls/erasure"
 )
 
-// Table describes a protected table for the record of processing activities.
+// Table describes a protected table.
 type Table struct {
-	// Name is the table's name in schema tomkit.
-	Name string
-	// Category is what kind of data it holds.
-	Category Category
-	// German and English say what for.
-	German, English string
-	// Personal says that rows can name, or be about, a person.
-	Personal bool
-	// Age is the timestamptz column that retention counts from. Temporary data has expires_at. It is empty where rows live as long as
-	// what they belong to.
-	Age string
-	// Kept says that the rows outlive their tenant: the ledger's.
+	erasure.Table
+	// Category is its category in the record of processing activities, see [Processing], or the group that is exempt.
+	Category string
+	// Holds says what is in it.
+	Holds erasure.Text
+	// Kept says that the rows outlive their tenant: the ledger's, and the evidence of the tenant's deletion.
 	Kept bool
 }
 
+// Groups of tables that are in no category.
+const (
+	organisation = "organisation" // who is who
+	providers    = "providers"    // rows of MSPs, not of tenants
+	ledger       = "ledger"
+	lifecycle    = "lifecycle" // rls/erasure's own, which it exempts itself
+)
+
 // Tables returns every protected table of the reference schema, this room's and the others', sorted by name. The caller may change
 // the slice.
-func Tables() []Table {
-	all := slices.Concat(identity, devices, telemetry, service, compliance, security, organisation)
-	slices.SortFunc(all, func(a, b Table) int {
-		if a.Name < b.Name {
-			return -1
+func Tables() (all []Table) {
+	for category, tables := range register {
+		for _, t := range tables {
+			t.Category = category
+			all = append(all, t)
 		}
-		return 1
-	})
+	}
+	slices.SortFunc(all, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// account is the row of a person's account.
+var account = erasure.Person{Column: "id", Erase: erasure.Delete}
+
+// enrolled is who made an enrolment token: the device stays explainable, the person does not.
+var enrolled = erasure.Person{Column: "created_by", Erase: erasure.Anonymise, Replace: map[string]erasure.Replacement{"created_by": erasure.Pseudonym()}}
+
+// gone are persons whom a foreign key removes when the account goes.
+func gone(columns ...string) (people []erasure.Person) {
+	for _, c := range columns {
+		people = append(people, erasure.Person{Column: c, Erase: erasure.Cascade})
+	}
+	return people
+}
+
+func line(name, time, german, english string, people ...erasure.Person) Table {
+	return Table{Table: erasure.Table{Name: "tomkit." + name, Time: time, People: people}, Holds: erasure.Text{DE: german, EN: english}}
+}
+
+// kept marks a table whose rows outlive their tenant.
+func kept(t Table) Table {
+	t.Kept = true
+	return t
+}
+
+// once lets only windows end that do not come again.
+func once(t Table) Table {
+	t.Where = []erasure.Condition{{Column: "recurrence", Test: erasure.OneOf, Values: []string{"once"}}}
+	return t
 }

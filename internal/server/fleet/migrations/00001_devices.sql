@@ -40,6 +40,7 @@ CREATE TABLE tomkit.enrol_tokens (
 	PRIMARY KEY (tenant_id, secret_hash),
 	FOREIGN KEY (tenant_id, device_id) REFERENCES tomkit.devices (tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX enrol_tokens_device ON tomkit.enrol_tokens (tenant_id, device_id);
 SELECT tomkit.protect('tomkit.enrol_tokens', '{SELECT,INSERT,UPDATE}');
 
 -- Heartbeats belong to enrolled devices only; their history hangs on them.
