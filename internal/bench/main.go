@@ -28,6 +28,7 @@ var rooms = []room{
 	{"append", benchAppend},
 	{"token", benchToken},
 	{"decide", benchDecide},
+	{"vault", benchVault},
 }
 
 func main() {
@@ -39,7 +40,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	name := flags.String("room", ".", "room to measure: rls, append, token, decide; . for all")
+	name := flags.String("room", ".", "room to measure: rls, append, token, decide, vault; . for all")
 	rounds := flags.Int("rounds", 5, "rounds per comparison; the median counts")
 	if err := flags.Parse(args); err != nil {
 		return 2

@@ -11,14 +11,18 @@ import (
 	"github.com/pioneerdesk/tomkit/vault/wire"
 )
 
-// ErrLeftover says that the user or the token of a boot could not be removed.
-var ErrLeftover = errors.New("boot: user or token left behind")
+var (
+	// ErrConfig says that a boot cannot be tried as it is configured. Nothing was sent.
+	ErrConfig = errors.New("boot: config")
+	// ErrLeftover says that the user or the token of a boot could not be removed.
+	ErrLeftover = errors.New("boot: user or token left behind")
+)
 
 // pauses come after the first, second and third try.
 var pauses = []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}
 
-// Run boots once: it returns all secrets of the manifest, or an error and nothing. The report is filled in either case. The
-// caller owns the snapshot and wipes it. Runs of one process may overlap.
+// Run boots once: it returns all secrets of the manifest, or an error and nothing. The report is filled in either case, except
+// for ErrConfig. The caller owns the snapshot and wipes it. Runs of one process may overlap.
 func Run(ctx context.Context, cfg Config) (*vault.Snapshot, Report, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -26,7 +30,7 @@ func Run(ctx context.Context, cfg Config) (*vault.Snapshot, Report, error) {
 	}
 	plane, err := stackit.New(cfg.Stackit)
 	if err != nil {
-		return nil, Report{}, fmt.Errorf("boot: %w", err)
+		return nil, Report{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	defer plane.Close()
 	b := &booting{cfg: cfg, plane: plane, report: Report{Began: cfg.Now().UTC()}}

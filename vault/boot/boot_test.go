@@ -246,7 +246,7 @@ func TestBadConfigsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		cfg := p.config(t)
 		change(&cfg)
 		_, _, err := boot.Run(t.Context(), cfg)
-		require.Error(t, err, name)
+		require.ErrorIs(t, err, boot.ErrConfig, name)
 	}
 	require.Empty(t, p.Journal())
 }

@@ -2,7 +2,6 @@ package boot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -50,14 +49,14 @@ func (cfg Config) withDefaults() (Config, error) {
 		fallback time.Duration
 	}{{&cfg.LoginGrace, 10 * time.Second}, {&cfg.OrphanAge, 15 * time.Minute}, {&cfg.MinInterval, 15 * time.Second}, {&cfg.CleanupTimeout, 5 * time.Second}} {
 		if *d.value < 0 {
-			return cfg, errors.New("boot: config: negative duration")
+			return cfg, fmt.Errorf("%w: negative duration", ErrConfig)
 		}
 		if *d.value == 0 {
 			*d.value = d.fallback
 		}
 	}
 	if cfg.KV.Address != "" || cfg.KV.Mount != "" {
-		return cfg, errors.New("boot: config: address and mount of the Vault are read from the instance's document")
+		return cfg, fmt.Errorf("%w: address and mount of the Vault are read from the instance's document", ErrConfig)
 	}
 	if cfg.Manifest == nil {
 		cfg.Manifest = vault.DefaultManifest()
@@ -77,7 +76,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Host == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			return cfg, fmt.Errorf("boot: config: host name: %w", err)
+			return cfg, fmt.Errorf("%w: host name: %w", ErrConfig, err)
 		}
 		cfg.Host = host
 	}

@@ -3,6 +3,8 @@
 //	secrets, report, err := boot.Run(ctx, boot.Config{Stackit: stackit.Config{…}, KV: kv.Config{…}})
 //	if err != nil { … }      // do not start
 //
+// [FromEnvironment] makes the Config from variables such as TOMKIT_VAULT_KEY_FILE.
+//
 // The five steps of TOM 3.2: prove who we are to the management plane with the service account's key; have it make a
 // read-only user for this boot alone; log in as that user and read the manifest's secrets into memory; revoke the token and
 // delete the user; hand over. There is no step that writes to disk.

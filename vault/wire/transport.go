@@ -40,7 +40,8 @@ func (c Config) transport() *http.Transport {
 		},
 		ResponseHeaderTimeout:  c.Timeout,
 		MaxResponseHeaderBytes: maxHeader,
-		MaxIdleConns:           2,
+		MaxIdleConns:           8, // as many as a boot reads with at once
+		MaxIdleConnsPerHost:    8,
 		IdleConnTimeout:        c.Timeout,
 		DisableCompression:     true, // a small answer could become a large one
 	}
