@@ -52,7 +52,9 @@
 //
 // A signed context stops forged ones. It does not stop SQL injected into a tenant's scope from reading that tenant's rows,
 // nor from calling set_config for the rest of the session, such as a statement_timeout of a millisecond: that can disturb
-// the next tenant on the connection and reads nothing. Write names with their schema, so that search_path decides nothing.
+// the next tenant on the connection and reads nothing. Behind PgBouncer server_reset_query_always = 1 ends that. Write names
+// with their schema, so that search_path decides nothing. A MERGE that names no column of its target is matched with the
+// rows of all tenants before the policies stop it: it changes none, but SQL injected with it can count them.
 // The expiry is compared with the start of the transaction, so a long one does not lose its context. Row-level security
 // does not cover TRUNCATE, large objects, materialised views and the write-ahead log; nothing here grants the first two.
 //

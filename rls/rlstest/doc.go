@@ -47,9 +47,11 @@
 // # Limits
 //
 // The database is changed: tenants and rows stay in it. What EXPLAIN and the planner's statistics tell about the number of foreign
-// rows is not tested, nor are timing, replication and the numbers a shared sequence hands out. Tables with triggers are only
-// read by the fuzzer. A login sees the text of other sessions' statements of the same login in pg_stat_activity, so values
-// belong into parameters. PostgreSQL 15 or newer.
+// rows is not tested, nor what a MERGE tells that names no column of its target: PostgreSQL matches it with the rows of all tenants
+// and refuses it before it changes a foreign one. Nor are timing, replication and the numbers a shared sequence hands out.
+// Tables with triggers are only read by the fuzzer. A login sees the text of other sessions' statements of the same login in
+// pg_stat_activity, so values belong into parameters. Behind a pooler the corpus ends the login's sessions in the database after
+// payloads that leave something on them. PostgreSQL 15 or newer.
 //
 // Sources: TOM 2.1 (tenant isolation); PostgreSQL 15 manual, chapter 5.8 and section 54.2; M. Rigger, Z. Su, "Testing database engines
 // via pivoted query synthesis" (2020), for oracles of random statements; W. McKeeman, "Differential testing for software" (1998).

@@ -22,3 +22,28 @@ func Hints(expr string) (texts, patterns []string, numbers []int64) {
 func Sign(key rls.ContextKey, id uuid.UUID, expiry time.Time) string {
 	return sign(key, 't', id, expiry)
 }
+
+// Outcome is what came of a statement on one side.
+type Outcome struct {
+	State   string
+	Rows    int64
+	Strayed bool // rows of another tenant are there afterwards
+}
+
+// Disagree tells whether the fuzzer finds fault with a statement; crosses says that it might write into another tenant.
+func Disagree(crosses bool, real, shadow Outcome) bool {
+	f := &fuzzer{suite: &suite{}}
+	return f.difference(dml{kind: "merge", crosses: crosses}, real.side(false), shadow.side(true)) != ""
+}
+
+func (o Outcome) side(shadow bool) side {
+	s := side{state: o.State, affected: o.Rows}
+	if o.State != "" {
+		return s
+	}
+	s.checks = []string{"own rows", ""}
+	if shadow && !o.Strayed {
+		s.checks[1] = noContents
+	}
+	return s
+}

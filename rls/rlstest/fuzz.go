@@ -30,9 +30,10 @@ type fuzzer struct {
 	shadows  *strings.Replacer
 	app, imp pgx.Tx // of the login, and of the superuser with its identity
 	sh       pgx.Tx
-	own      map[*table]string // checks by target: own rows, others, shadow
+	own      map[*table]string // checks by target: own rows, others, shadow, and what went astray in the shadow
 	others   map[*table]string
 	copies   map[*table]string
+	strays   map[*table]string
 	baseline map[*table]string // what others shows before
 	kinds    map[string]int
 	faults   int
@@ -69,7 +70,7 @@ func (s *suite) fuzz(ctx context.Context) (err error) {
 func (s *suite) newFuzzer() *fuzzer {
 	g := &grammar{fields: map[*table][]field{}}
 	f := &fuzzer{suite: s, g: g, w: &writer{grammar: g, spare: s.spare, pool: map[*table][]row{}}, kinds: map[string]int{},
-		own: map[*table]string{}, others: map[*table]string{}, copies: map[*table]string{}, baseline: map[*table]string{}}
+		own: map[*table]string{}, others: map[*table]string{}, copies: map[*table]string{}, strays: map[*table]string{}, baseline: map[*table]string{}}
 	var names, shadows []string
 	for _, t := range s.shadowed() {
 		names = append(names, tableRef(t), t.sql())
@@ -112,8 +113,10 @@ func (f *fuzzer) learn(t *table) {
 	touched := f.touched(t)
 	mine := func(t *table) string { return t.equals(f.suite.own) }
 	f.own[t] = contents(touched, (*table).sql, mine)
-	f.others[t] = contents(touched, (*table).sql, func(t *table) string { return "NOT (" + mine(t) + ")" })
+	notMine := func(t *table) string { return "(" + mine(t) + ") IS NOT TRUE" }
+	f.others[t] = contents(touched, (*table).sql, notMine)
 	f.copies[t] = contents(touched, shadowOf, func(*table) string { return "true" })
+	f.strays[t] = contents(touched, shadowOf, notMine)
 }
 
 // batch runs statements from to end in one transaction per side.
@@ -241,7 +244,7 @@ func (f *fuzzer) compare(ctx context.Context, st dml) (fault string, real side, 
 	if st.kind == "select" {
 		shadow, err = run(ctx, f.shadow, f.shadows.Replace(st.sql))
 	} else {
-		shadow, err = run(ctx, f.shadow, f.shadows.Replace(st.sql), f.copies[st.target])
+		shadow, err = run(ctx, f.shadow, f.shadows.Replace(st.sql), f.copies[st.target], f.strays[st.target])
 	}
 	if err != nil {
 		return "", real, err
@@ -286,7 +289,8 @@ func run(ctx context.Context, conn *pgx.Conn, sql string, looks ...string) (o si
 	return o, nil
 }
 
-// difference says what is wrong. A row written into another tenant shows as a change of the foreign rows.
+// difference says what is wrong. A row written into another tenant shows as a change of the foreign rows. What leaves such a row
+// in the shadow, which lets it through, must be refused; a statement that might have and did not is compared like any other.
 func (f *fuzzer) difference(st dml, real, shadow side) string {
 	if real.state == stateTimeout || shadow.state == stateTimeout {
 		return ""
@@ -297,10 +301,12 @@ func (f *fuzzer) difference(st dml, real, shadow side) string {
 	if len(real.checks) == 2 && real.checks[1] != f.baseline[st.target] {
 		return "foreign rows have changed"
 	}
-	if st.crosses && (real.state == stateDenied || real.state == "") { // the shadow lets it through
+	if st.crosses && real.state == stateDenied && (shadow.state != "" || shadow.strayed()) {
 		return ""
 	}
 	switch {
+	case shadow.strayed():
+		return fmt.Sprintf("SQLSTATE %q (%s) for a row of another tenant", real.state, real.message)
 	case real.state != shadow.state:
 		return fmt.Sprintf("SQLSTATE %q (%s) instead of %q (%s)", real.state, real.message, shadow.state, shadow.message)
 	case real.affected != shadow.affected:
@@ -312,6 +318,9 @@ func (f *fuzzer) difference(st dml, real, shadow side) string {
 	}
 	return ""
 }
+
+// strayed tells whether the shadow holds rows of another tenant afterwards.
+func (o side) strayed() bool { return len(o.checks) == 2 && o.checks[1] != noContents }
 
 func firstOther(a, b []string) string {
 	for _, r := range a {

@@ -89,15 +89,33 @@ func (in *injector) leftover(sql, what string) {
 	in.report.note("left on the session: %.*s by %.*s", maxLeftover, what, maxLeftover, sql)
 }
 
-// renew replaces the connection.
+// renew replaces the connection, and behind a pooler the sessions it keeps: on one that a payload has spoilt, such as by SET
+// row_security = off, all payloads after it would fail and prove nothing.
 func (in *injector) renew(ctx context.Context) (err error) {
 	if in.signed == nil {
 		_ = in.conn.Close(ctx) // it is not used again
+		if err := in.endPooled(ctx); err != nil {
+			return err
+		}
 		in.conn, err = connect(ctx, in.cfg.AppURL)
 		return err
 	}
 	in.scopes.Close()
+	if err := in.endPooled(ctx); err != nil {
+		return err
+	}
 	in.scopes, err = in.openScopes(ctx)
 	in.signed.db = in.scopes
+	return err
+}
+
+// endPooled ends the login's sessions if a pooler keeps them: then the server's process is not the one the client was told of.
+func (in *injector) endPooled(ctx context.Context) error {
+	o, err := simple(ctx, in.bare, "SELECT pg_catalog.pg_backend_pid()")
+	if err != nil || strings.TrimSpace(o.text) == fmt.Sprint(in.bare.PgConn().PID()) {
+		return err
+	}
+	_, err = in.super.Exec(ctx, `SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity WHERE usename = $1 AND datname = current_database()`,
+		in.login, attemptTimeout.Milliseconds())
 	return err
 }

@@ -143,3 +143,27 @@ func TestAnExpectedRefusalIsNoFault(t *testing.T) {
 	require.Empty(t, report.Faults())
 	require.True(t, strings.Contains(report.String(), "matrix: "))
 }
+
+// A MERGE may have a clause that writes into another tenant and not come to it. It is as good as any other statement then.
+func TestAStatementThatMightCrossIsJudgedByWhatItDid(t *testing.T) {
+	type outcome = rlstest.Outcome
+	const denied, duplicate = "42501", "23505"
+	for name, c := range map[string]struct {
+		crosses      bool
+		real, shadow outcome
+		fault        bool
+	}{
+		"refused where the oracle lets a row stray":    {true, outcome{State: denied}, outcome{Rows: 1, Strayed: true}, false},
+		"refused before the oracle's key is looked at": {true, outcome{State: denied}, outcome{State: duplicate}, false},
+		"its other clauses changed the same rows":      {true, outcome{Rows: 4}, outcome{Rows: 4}, false},
+		"let through though a row strayed":             {true, outcome{Rows: 1}, outcome{Rows: 1, Strayed: true}, true},
+		"its other clauses changed fewer rows":         {true, outcome{Rows: 3}, outcome{Rows: 4}, true},
+		"it found nothing where the oracle did":        {true, outcome{}, outcome{Rows: 1, Strayed: true}, true},
+		"refused though nothing strayed":               {true, outcome{State: denied}, outcome{Rows: 4}, true},
+		"a row strays of which nobody knew":            {false, outcome{State: denied}, outcome{Rows: 1, Strayed: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.fault, rlstest.Disagree(c.crosses, c.real, c.shadow))
+		})
+	}
+}
