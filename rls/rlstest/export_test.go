@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pioneerdesk/tomkit/rls"
 )
@@ -46,4 +48,17 @@ func (o Outcome) side(shadow bool) side {
 		s.checks[1] = noContents
 	}
 	return s
+}
+
+// TrimScale writes numbers of type numeric as the fuzzer compares them.
+func TrimScale(numbers ...string) []string {
+	fields, row := make([]pgconn.FieldDescription, len(numbers)), make([][]byte, len(numbers))
+	for i, n := range numbers {
+		fields[i].DataTypeOID, row[i] = pgtype.NumericOID, []byte(n)
+	}
+	trimScale(fields, row)
+	for i := range row {
+		numbers[i] = string(row[i])
+	}
+	return numbers
 }

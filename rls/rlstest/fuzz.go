@@ -1,6 +1,7 @@
 package rlstest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const (
@@ -278,6 +280,7 @@ func run(ctx context.Context, conn *pgx.Conn, sql string, looks ...string) (o si
 	}
 	o.affected = results[0].CommandTag.RowsAffected()
 	for _, r := range results[0].Rows {
+		trimScale(results[0].FieldDescriptions, r)
 		o.rows = append(o.rows, rowsText([][][]byte{r}))
 	}
 	slices.Sort(o.rows)
@@ -287,6 +290,15 @@ func run(ctx context.Context, conn *pgx.Conn, sql string, looks ...string) (o si
 		}
 	}
 	return o, nil
+}
+
+// trimScale writes equal numbers alike: 1.0 and 1.00 are one value to INTERSECT and its like, and either may come out.
+func trimScale(fields []pgconn.FieldDescription, row [][]byte) {
+	for i, f := range fields {
+		if f.DataTypeOID == pgtype.NumericOID && bytes.IndexByte(row[i], '.') >= 0 {
+			row[i] = bytes.TrimRight(bytes.TrimRight(row[i], "0"), ".")
+		}
+	}
 }
 
 // difference says what is wrong. A row written into another tenant shows as a change of the foreign rows. What leaves such a row

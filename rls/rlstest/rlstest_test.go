@@ -167,3 +167,7 @@ func TestAStatementThatMightCrossIsJudgedByWhatItDid(t *testing.T) {
 		})
 	}
 }
+
+func TestEqualNumbersAreWrittenAlike(t *testing.T) {
+	require.Equal(t, []string{"0", "0", "4", "100", "1.5", "-0.25", "NaN", "1"}, rlstest.TrimScale("0.000", "0", "4.0000", "100", "1.50", "-0.250", "NaN", "1."))
+}
