@@ -17,7 +17,7 @@ demo: postgres ## run every control against this machine's own telemetry, then a
 	go run ./cmd/tomkit demo $(ARGS)
 
 test: postgres ## run all tests of the main module, with the race detector, against a real PostgreSQL
-	TOMKIT_TEST_REQUIRE=1 go test -race -shuffle=on ./...
+	TOMKIT_TEST_REQUIRE=1 go test -race -shuffle=on -p 4 ./...
 
 integration: images ## run the testcontainers suites on this machine's container engine
 	.ci/integration
