@@ -18,8 +18,6 @@ import (
 var (
 	// ErrProduction says that a development source was to be used in production.
 	ErrProduction = errors.New("vault: development source: refused in production (TOMKIT_ENV)")
-	// ErrPermissions says that the development file is not a regular file of this user with mode 0600 or less.
-	ErrPermissions = errors.New("vault: development file: must be a regular file of this user with mode 0600")
 	// ErrFile says that the development file is not one flat JSON object of strings.
 	ErrFile = errors.New("vault: development file: malformed")
 )
@@ -98,12 +96,15 @@ func (f *developmentFile) Fetch(ctx context.Context, keys []Key) (*Snapshot, err
 	if f.cfg.production() {
 		return nil, ErrProduction
 	}
-	data, err := readPrivate(f.path)
+	data, err := ReadPrivateFile(f.path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := f.create(); err != nil {
 			return nil, err
 		}
-		data, err = readPrivate(f.path)
+		data, err = ReadPrivateFile(f.path, maxFile)
+	}
+	if errors.Is(err, ErrTooLarge) {
+		return nil, ErrFile
 	}
 	if err != nil {
 		return nil, err

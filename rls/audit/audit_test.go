@@ -41,7 +41,7 @@ func TestRunWorksForEveryLoginAndLeavesNothingBehind(t *testing.T) {
 	t.Run("inside a transaction the search path comes back too", func(t *testing.T) {
 		tx, err := db.Superuser(t).Begin(t.Context())
 		require.NoError(t, err)
-		defer tx.Rollback(context.Background()) //nolint: errcheck // nothing to keep
+		defer func() { require.NoError(t, tx.Rollback(context.Background())) }()
 		_, err = tx.Exec(t.Context(), "SET LOCAL search_path = shop, pg_catalog")
 		require.NoError(t, err)
 		_, err = audit.Run(t.Context(), tx, audit.Options{})

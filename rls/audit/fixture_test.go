@@ -88,7 +88,7 @@ func (d *database) changed(t testing.TB, sql string, edit func(*audit.Snapshot),
 	ctx := context.Background()
 	tx, err := d.conn.Begin(ctx)
 	require.NoError(t, err)
-	defer tx.Rollback(ctx) //nolint: errcheck // nothing to keep
+	defer func() { require.NoError(t, tx.Rollback(ctx)) }()
 	_, err = tx.Exec(ctx, sql)
 	require.NoErrorf(t, err, "%s", sql)
 	s, err := audit.Load(ctx, tx)

@@ -22,12 +22,12 @@ func FuzzAnswers(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		parse := func() *wire.Object {
-			o, err := wire.Parse(append([]byte(nil), data...), wire.Config{})
-			if err != nil {
-				t.Skip()
-			}
+		parse := func() *wire.Object { // anew for each, since reading marks what was read
+			o, _ := wire.Parse(append([]byte(nil), data...), wire.Config{})
 			return o
+		}
+		if parse() == nil {
+			return // no document
 		}
 		if e, err := decodeEntry(parse(), "p"); err == nil {
 			require.Positive(t, e.Number)

@@ -1,5 +1,12 @@
 package stackit
 
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pioneerdesk/tomkit/vault"
+)
+
 // maxKeyFile is the largest key file in bytes. Real ones have about 4 KiB.
 const maxKeyFile = 64 << 10
 
@@ -20,4 +27,16 @@ func ReadKey(path, privatePath string) (*Key, error) {
 		defer clear(private)
 	}
 	return ParseKey(document, private)
+}
+
+// readPrivate reads a key file and gives what is wrong with it one name.
+func readPrivate(path string) ([]byte, error) {
+	data, err := vault.ReadPrivateFile(path, maxKeyFile)
+	if errors.Is(err, vault.ErrPermissions) || errors.Is(err, vault.ErrTooLarge) {
+		return nil, ErrKeyFile
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stackit: key file: %w", err)
+	}
+	return data, nil
 }
