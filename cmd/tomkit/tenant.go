@@ -89,8 +89,8 @@ func (n named) change(ctx context.Context, a *adminCmd, action string, work chan
 
 // recordChange writes an entry about a tenant into its log and the operator's.
 func recordChange(ctx context.Context, s *server.Server, tx *rls.Tx, ev record.Event) error {
-	var operator uuid.UUID
-	if err := tx.QueryRow(ctx, `SELECT id FROM tomkit.operators`).Scan(&operator); err != nil {
+	operator, err := tenant.OperatorID(ctx, tx)
+	if err != nil {
 		return err
 	}
 	if err := s.Ledger.RecordTx(ctx, tx, ev); err != nil || ev.Tenant == operator {

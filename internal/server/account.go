@@ -3,20 +3,18 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
 
 // reasonAccounting is the purpose of the scope that writes the accounts of the others.
 const reasonAccounting rls.Reason = "system_accounting"
-
-// errNoOperator keeps accounts waiting until the operator, in whose log they belong, is made.
-var errNoOperator = errors.New("server: accounting: there is no operator yet")
 
 // account logs, counts and accounts for each use of the system login.
 func (s *Server) account(ctx context.Context, use rls.SystemUse) {
@@ -28,10 +26,9 @@ func (s *Server) account(ctx context.Context, use rls.SystemUse) {
 // storeAccounts writes one entry for each account into the operator's log, all in one transaction.
 func (s *Server) storeAccounts(ctx context.Context, accounts []rls.SystemAccount) error {
 	return s.DB.System(ctx, reasonAccounting, func(ctx context.Context, tx *rls.Tx) error {
-		var operator uuid.UUID
-		err := tx.QueryRow(ctx, `SELECT id FROM tomkit.operators`).Scan(&operator)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return errNoOperator
+		operator, err := tenant.OperatorID(ctx, tx)
+		if errors.Is(err, tenant.ErrUnknown) { // accounts wait for the operator, in whose log they belong
+			return fmt.Errorf("server: accounting: there is no operator yet: %w", err)
 		}
 		if err != nil {
 			return err

@@ -78,8 +78,8 @@ func (s *Server) CreateMSP(ctx context.Context, n tenant.New) (id uuid.UUID, err
 		if err != nil {
 			return err
 		}
-		var operator uuid.UUID
-		if err := tx.QueryRow(ctx, `SELECT id FROM tomkit.operators`).Scan(&operator); err != nil {
+		operator, err := tenant.OperatorID(ctx, tx)
+		if err != nil {
 			return err
 		}
 		return s.Ledger.RecordTx(ctx, tx, record.Event{

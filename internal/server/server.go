@@ -26,6 +26,7 @@ import (
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/audit"
 	"github.com/pioneerdesk/tomkit/rls/erasure"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
 	"github.com/pioneerdesk/tomkit/vault/boot"
 )
 
@@ -266,7 +267,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { accounted <- s.accounts.Run(accounting) }()
 	err := s.serve(ctx)
 	stop() // the last accounts are those of the last parts
-	if lost := <-accounted; lost != nil && !errors.Is(lost, errNoOperator) {
+	if lost := <-accounted; lost != nil && !errors.Is(lost, tenant.ErrUnknown) {
 		err = errors.Join(err, s.part("accounts", lost))
 	}
 	return err

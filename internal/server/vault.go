@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/rls"
+	"github.com/pioneerdesk/tomkit/rls/tenant"
 	"github.com/pioneerdesk/tomkit/vault"
 	"github.com/pioneerdesk/tomkit/vault/boot"
 	"github.com/pioneerdesk/tomkit/vault/stackit"
@@ -81,7 +81,7 @@ func (s *Server) recordBoot(ctx context.Context) error {
 	}
 	write := func(ctx context.Context) error {
 		return s.DB.System(ctx, reasonSecrets, func(ctx context.Context, tx *rls.Tx) error {
-			operator, err := operatorID(ctx, tx)
+			operator, err := tenant.OperatorID(ctx, tx)
 			if err != nil {
 				return err
 			}
@@ -89,27 +89,18 @@ func (s *Server) recordBoot(ctx context.Context) error {
 		})
 	}
 	err := write(ctx)
-	if !errors.Is(err, errNoOperator) {
+	if !errors.Is(err, tenant.ErrUnknown) {
 		return err
 	}
 	s.closers = append(s.closers, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, shutdownLimit)
 		defer cancel()
-		if err := write(ctx); !errors.Is(err, errNoOperator) {
+		if err := write(ctx); !errors.Is(err, tenant.ErrUnknown) {
 			return err
 		}
 		return nil
 	})
 	return nil
-}
-
-// operatorID returns the operator, or errNoOperator.
-func operatorID(ctx context.Context, tx *rls.Tx) (id uuid.UUID, err error) {
-	err = tx.QueryRow(ctx, `SELECT id FROM tomkit.operators`).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return id, errNoOperator
-	}
-	return id, err
 }
 
 func bootEvent(operator uuid.UUID, r boot.Report) record.Event {

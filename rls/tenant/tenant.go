@@ -164,6 +164,19 @@ func get(row pgx.Row) (t Tenant, err error) {
 	return t, nil
 }
 
+// OperatorID returns the operator, whose log holds what concerns no single tenant. q is a System scope. ErrUnknown means that
+// there is none yet, see [CreateOperator].
+func OperatorID(ctx context.Context, q Querier) (id uuid.UUID, err error) {
+	err = q.QueryRow(ctx, "SELECT id FROM tomkit.operators").Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return id, ErrUnknown
+	}
+	if err != nil {
+		return id, fmt.Errorf("tenant: operator: %w", err)
+	}
+	return id, nil
+}
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 

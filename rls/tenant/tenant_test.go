@@ -110,6 +110,22 @@ func requireCode(t *testing.T, code string, err error) {
 	require.Equal(t, code, pg.Code, pg.Message)
 }
 
+func TestOperatorID(t *testing.T) {
+	h := newHouse(t)
+	h.system(t, func(ctx context.Context, tx *rls.Tx) {
+		id, err := tenant.OperatorID(ctx, tx)
+		require.NoError(t, err)
+		require.Equal(t, h.operator, id)
+	})
+	empty := pgtest.New(t, rls.Migrations(), tenant.Migrations()).Open(t)
+	require.ErrorIs(t, empty.System(t.Context(), "test", func(ctx context.Context, tx *rls.Tx) error {
+		_, err := tenant.OperatorID(ctx, tx)
+		return err
+	}), tenant.ErrUnknown)
+	_, err := tenant.OperatorID(t.Context(), h.db.Tenant(h.northClinic))
+	requireCode(t, "42501", err)
+}
+
 func TestBySlug(t *testing.T) {
 	h := newHouse(t)
 	find := func(slug string) (uuid.UUID, error) { return tenant.BySlug(t.Context(), h.db.Anonymous(), slug) }
