@@ -237,7 +237,7 @@ func TestNoContextInWhatTheServerShows(t *testing.T) {
 				require.NotRegexp(t, signedContext, seen, mode)
 				db.Close()
 			}
-			log := private.Log()
+			log := private.Log(t)
 			require.Contains(t, log, "set_config('app.tenant_id', $1, true)", "the log has the statements")
 			require.NotRegexp(t, signedContext, log)
 		})

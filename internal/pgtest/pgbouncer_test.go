@@ -72,7 +72,7 @@ func TestNewPrivate(t *testing.T) {
 	db := pgtest.NewPrivate(t, map[string]string{"log_statement": "all", "log_min_messages": "log"}, rls.Migrations())
 	_, err := db.Superuser(t).Exec(t.Context(), `CREATE TABLE kept AS SELECT 1 AS n`)
 	require.NoError(t, err)
-	require.Contains(t, db.Log(), "CREATE TABLE kept")
+	require.Contains(t, db.Log(t), "CREATE TABLE kept")
 	db.Stop(t)
 	_, err = pgx.Connect(t.Context(), db.URL(rls.RoleApp))
 	require.Error(t, err)

@@ -3,10 +3,15 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"maps"
 	"os"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/internal/pglocal"
 	"github.com/pioneerdesk/tomkit/rls"
@@ -78,8 +83,33 @@ func (p *Private) Stop(t testing.TB) {
 	p.server = nil
 }
 
-// Log returns what the server has logged.
-func (p *Private) Log() string { return p.log.String() }
+// Log returns what the server has logged up to now. A statement's lines are on their way when its result is there, so Log
+// lets the server log a mark of its own and waits for it: what was logged before is then read, and what is not there was
+// not logged..
+func (p *Private) Log(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, p.SuperuserURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	mark := "pgtest read up to here " + rand.Text()
+	if _, err := conn.Exec(ctx, `DO $$ BEGIN RAISE LOG '`+mark+`'; END $$`); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if before, _, found := strings.Cut(p.log.String(), mark); found {
+			return before
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("pgtest: the server's log does not arrive")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
 
 // logBuffer collects a log while others read it.
 type logBuffer struct {
