@@ -17,11 +17,13 @@ type Anchor interface {
 	Name() string
 	// Submit shows the anchor a signed checkpoint and returns what it gives for it. An anchor that remembers a checkpoint of
 	// the origin which this one does not continue returns an error that wraps [ErrRolledBack]. A checkpoint that is not newer
-	// than what the anchor remembers, and agrees with it, is no error.
+	// than what the anchor remembers, and agrees with it, is no error. A witness cannot tell whether an older one agrees: it
+	// returns a [RollbackError], which the caller compares with its head now, since another process may have been faster.
 	Submit(ctx context.Context, s Submission) (Evidence, error)
-	// Latest returns what the anchor remembers of an origin: the zero Memory if nothing. An anchor that cannot be asked
-	// returns [ErrNoMemory].
-	Latest(ctx context.Context, origin string) (Memory, error)
+	// Latest returns what the anchor remembers of an origin: the zero Memory if nothing. held is the newest signed checkpoint
+	// of the origin that the caller has, nil if none: a witness answers nobody but who shows one, others ignore it. An anchor
+	// that cannot be asked, or not without held, returns [ErrNoMemory].
+	Latest(ctx context.Context, origin string, held []byte) (Memory, error)
 }
 
 // Submission is a checkpoint on its way to an [Anchor].
@@ -56,15 +58,20 @@ var (
 	ErrNoMemory = errors.New("ledger: the anchor cannot be asked")
 )
 
-// RollbackError says how far a log is behind an anchor. It wraps [ErrRolledBack].
+// RollbackError says how far a log is behind an anchor, or that it does not continue what the anchor remembers. It wraps
+// [ErrRolledBack].
 type RollbackError struct {
 	Anchor string // name
 	Size   uint64 // entries the anchor remembers
 	Head   uint64 // entries the database holds
+	Fork   bool   // the first Size entries are not those the anchor remembers
 }
 
 // Error says which anchor remembers how much.
 func (e *RollbackError) Error() string {
+	if e.Fork {
+		return fmt.Sprintf("%v: %s remembers other entries before %d", ErrRolledBack, e.Anchor, e.Size)
+	}
 	return fmt.Sprintf("%v: %s remembers %d entries, the database holds %d", ErrRolledBack, e.Anchor, e.Size, e.Head)
 }
 
