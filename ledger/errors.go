@@ -15,6 +15,8 @@ var (
 	// ErrOutcomeUnknown means that the connection was lost during the commit and the database could not be asked since.
 	// The entry may or may not be there.
 	ErrOutcomeUnknown = errors.New("ledger: outcome unknown")
+	// ErrLogClosed means that the tenant's log has ended for good. Nothing was written.
+	ErrLogClosed = errors.New("ledger: log has ended")
 	// ErrNoLog means that the tenant has no log yet. The first entry opens it.
 	ErrNoLog = errors.New("ledger: no log")
 	// ErrClock means that the clock is ahead of the database's by more than the tolerance.

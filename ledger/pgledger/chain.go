@@ -124,8 +124,8 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-const stateSQL = `SELECT epoch, origin, door_sealed, size, head_hash, last_at, key_purposes, key_publics, key_seals, key_valid_from
-FROM tomkit.ledger_state($1::uuid)`
+const stateSQL = `SELECT epoch, origin, door_sealed, size, head_hash, last_at, generation, key_purposes, key_publics, key_seals,
+key_valid_from FROM tomkit.ledger_state($1::uuid)`
 
 // load reads keys and head. It wraps ledger.ErrNoLog if the tenant has no log. The caller has the turn.
 func (l *Log) load(ctx context.Context, q querier, c *chain) error {
@@ -134,14 +134,14 @@ func (l *Log) load(ctx context.Context, q querier, c *chain) error {
 	var hash string
 	var at time.Time
 	err := q.QueryRow(ctx, stateSQL, c.tenant).Scan(&s.epoch, &s.origin, &s.door, &size, &hash, &at,
-		&s.purposes, &s.publics, &s.seals, &s.validFrom)
+		&s.generation, &s.purposes, &s.publics, &s.seals, &s.validFrom)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("pgledger: load: %w", ledger.ErrNoLog)
 	}
 	if err != nil {
 		return err
 	}
-	if c.keys == nil || c.keys.epoch != s.epoch {
+	if c.keys == nil || c.keys.epoch != s.epoch || c.keys.generation != s.generation {
 		keys, err := l.open(c.tenant, &s)
 		if err != nil {
 			return err
@@ -156,17 +156,23 @@ func (l *Log) load(ctx context.Context, q querier, c *chain) error {
 	return nil
 }
 
-// lock takes the database's lock on the log until the end of the transaction and reads the head under it.
+// lock takes the database's lock on the log until the end of the transaction and reads the head under it, and the keys if
+// they are not the ones this process has.
 func (l *Log) lock(ctx context.Context, q querier, c *chain) error {
 	var size int64
 	var hash string
 	var at time.Time
-	err := q.QueryRow(ctx, `SELECT size, head_hash, last_at FROM tomkit.ledger_lock($1::uuid)`, c.tenant).Scan(&size, &hash, &at)
+	var generation int
+	err := q.QueryRow(ctx, `SELECT size, head_hash, last_at, generation FROM tomkit.ledger_lock($1::uuid)`, c.tenant).
+		Scan(&size, &hash, &at, &generation)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("pgledger: lock: %w", ledger.ErrNoLog)
 	}
 	if err != nil {
 		return err
+	}
+	if c.keys == nil || c.keys.generation != generation {
+		return l.load(ctx, q, c)
 	}
 	h, err := parseHash(hash)
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 
 // SQLSTATEs of the ledger's functions (migrations/00003_functions.sql).
 const (
-	stateStale         = "TKL01" // the head is another one
+	stateStale         = "TKL01" // the head is another one, or the keys are
 	stateNotAuthentic  = "TKL02" // the caller does not hold the door key
 	stateDiscontinuous = "TKL03" // rows do not continue the log
 	stateFuture        = "TKL04" // time ahead of the database's
 	stateRefused       = "TKL05" // UPDATE, DELETE, TRUNCATE or a direct INSERT
 	stateExists        = "TKL06" // the tenant has a log
 	stateOld           = "TKL07" // the checkpoint is not newer than the last
+	stateLogClosed     = "TKL08" // the log has ended
 )
 
 // errKeys means that the stored keys are not the ones this process can open.
@@ -43,6 +44,8 @@ func translate(err error) error {
 	switch sqlState(err) {
 	case stateFuture:
 		return errors.Join(ledger.ErrClock, err)
+	case stateLogClosed:
+		return errors.Join(ledger.ErrLogClosed, err)
 	case stateStale, stateExists:
 		return errors.Join(ledger.ErrStale, err)
 	}

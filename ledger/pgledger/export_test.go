@@ -1,8 +1,11 @@
 package pgledger
 
 import (
+	"context"
 	"encoding/binary"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger/record"
 )
@@ -40,8 +43,9 @@ func (l *Log) Placed(ev record.Event, seq uint64, prev [32]byte, at time.Time) (
 }
 
 // AppendMessage is what the door key authenticates.
-func AppendMessage(tenant [16]byte, first uint64, leaves []byte) []byte {
+func AppendMessage(tenant [16]byte, generation uint32, first uint64, leaves []byte) []byte {
 	b := append([]byte("tomkit/ledger/append/v1\x00"), tenant[:]...)
+	b = binary.BigEndian.AppendUint32(b, generation)
 	return append(binary.BigEndian.AppendUint64(b, first), leaves...)
 }
 
@@ -53,4 +57,14 @@ func (l *Log) Waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.batchers)
+}
+
+// AppendAlso appends ev with further statements in the same transaction.
+func (l *Log) AppendAlso(ctx context.Context, ev record.Event, also func(b *pgx.Batch, seq uint64, generation int) error) error {
+	p, err := l.prepare(ev)
+	if err != nil {
+		return err
+	}
+	p.also = func(b *pgx.Batch, k *keyring) error { return also(b, p.entry.Seq, k.generation) }
+	return l.commit(ctx, ev.Tenant, []*pending{p})
 }

@@ -17,6 +17,7 @@ import (
 // injected is a call of the append function as an attacker would make it, who may even hold the door key.
 type injected struct {
 	tenant       uuid.UUID
+	generation   uint32
 	first        uint64
 	previous     [32]byte
 	entry        verify.Entry
@@ -31,7 +32,7 @@ type injected struct {
 func craft(t *testing.T, k kit, tenant uuid.UUID) *injected {
 	head, err := k.log.Head(t.Context(), tenant)
 	require.NoError(t, err)
-	c := &injected{tenant: tenant, first: head.Size, previous: head.Hash, at: time.Now().UTC().Truncate(time.Microsecond)}
+	c := &injected{tenant: tenant, generation: 1, first: head.Size, previous: head.Hash, at: time.Now().UTC().Truncate(time.Microsecond)}
 	c.entry = verify.Entry{ID: uuid.New(), Action: "login", EntityType: "user", EntityID: "u", Details: []byte(`{"n":1}`),
 		Narrative: "Ein Satz mit Umlaut: ü.", Scheme: verify.SchemeBound}
 	require.NoError(t, k.pg.Superuser(t).QueryRow(t.Context(),
@@ -52,7 +53,7 @@ func (c *injected) authenticate(t *testing.T) {
 	canonical, err := e.Canonical()
 	require.NoError(t, err)
 	leaf := verify.LeafHash(canonical)
-	in := sha256.Sum256(append(append([]byte(nil), c.inner...), pgledger.AppendMessage(c.tenant, c.first, leaf[:])...))
+	in := sha256.Sum256(append(append([]byte(nil), c.inner...), pgledger.AppendMessage(c.tenant, c.generation, c.first, leaf[:])...))
 	out := sha256.Sum256(append(append([]byte(nil), c.outer...), in[:]...))
 	c.mac = out[:]
 }
@@ -66,7 +67,7 @@ func (c *injected) args() []any {
 		seqs, commits, salts = append(seqs, o[0].(int64)), append(commits, o[1].([]byte)), append(salts, o[2].([]byte))
 		subjects, values = append(subjects, uuid.New()), append(values, o[3].(string))
 	}
-	return []any{c.tenant, int64(c.first), []string{hex.EncodeToString(c.previous[:])}, c.mac,
+	return []any{c.tenant, c.generation, int64(c.first), []string{hex.EncodeToString(c.previous[:])}, c.mac,
 		[][16]byte{c.entry.ID}, []*[16]byte{nil}, []string{c.entry.Action}, []string{c.entry.EntityType}, []string{c.entry.EntityID},
 		[]string{string(c.entry.Details)}, []string{c.entry.Narrative}, []string{hex.EncodeToString(c.hash[:])}, []time.Time{c.at},
 		[]string{"normal"}, [][]byte{nil}, []*string{nil}, seqs, commits, salts, subjects, values}
@@ -91,6 +92,8 @@ func TestAnInjectedAppend(t *testing.T) {
 		{"without a code", "TKL02", func(t *testing.T, c *injected) { c.mac = nil }},
 		{"with the code of another text", "TKL02", func(t *testing.T, c *injected) { c.entry.Details = []byte(`{"n":2}`) }},
 		{"with the code of another id", "TKL02", func(t *testing.T, c *injected) { c.entry.ID = uuid.New() }},
+		{"under other keys than the log's", "TKL01", func(t *testing.T, c *injected) { c.generation++; c.seal(t) }},
+		{"with the code of another generation", "TKL02", func(t *testing.T, c *injected) { c.generation++; c.seal(t); c.generation-- }},
 		{"that skips a position", "TKL01", func(t *testing.T, c *injected) { c.first++; c.seal(t) }},
 		{"that repeats a position", "TKL01", func(t *testing.T, c *injected) { c.first--; c.seal(t) }},
 		{"with a wrong previous hash", "TKL01", func(t *testing.T, c *injected) { c.previous[0] ^= 1; c.seal(t) }},

@@ -21,6 +21,7 @@ const purposeDoor = "door"
 type keyring struct {
 	tenant     uuid.UUID
 	epoch      int
+	generation int // counts the log's sets of keys
 	origin     string
 	door       [32]byte
 	entry      *sign.CompositeKey
@@ -36,7 +37,7 @@ func associated(purpose string, tenant uuid.UUID) []byte {
 
 // newKeyring makes the keys of a new log.
 func (l *Log) newKeyring(tenant uuid.UUID) (*keyring, error) {
-	k := &keyring{tenant: tenant, epoch: 1}
+	k := &keyring{tenant: tenant, epoch: 1, generation: 1}
 	var logID [16]byte
 	for _, b := range [][]byte{logID[:], k.door[:]} {
 		if _, err := io.ReadFull(l.cfg.Rand, b); err != nil {
@@ -114,7 +115,18 @@ func pads(key [32]byte) (inner, outer []byte) {
 	return inner, outer
 }
 
-// admit returns the code that lets leaves in behind seq first, or a checkpoint in.
+// admitAppend returns the code that lets leaves in behind seq first.
+func (k *keyring) admitAppend(first uint64, leaves []byte) []byte {
+	mac := hmac.New(sha256.New, k.door[:])
+	mac.Write([]byte("tomkit/ledger/append/v1\x00"))
+	mac.Write(k.tenant[:])
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(k.generation)))
+	mac.Write(binary.BigEndian.AppendUint64(nil, first))
+	mac.Write(leaves)
+	return mac.Sum(nil)
+}
+
+// admit returns the code that lets a checkpoint in.
 func (k *keyring) admit(purpose string, number uint64, rest ...[]byte) []byte {
 	mac := hmac.New(sha256.New, k.door[:])
 	mac.Write([]byte("tomkit/ledger/" + purpose + "/v1\x00"))
@@ -128,18 +140,19 @@ func (k *keyring) admit(purpose string, number uint64, rest ...[]byte) []byte {
 
 // sealedKeyring is a keyring as the database returns it.
 type sealedKeyring struct {
-	epoch     int
-	origin    string
-	door      string
-	purposes  []string
-	publics   [][]byte
-	seals     []string
-	validFrom []int64
+	epoch      int
+	generation int
+	origin     string
+	door       string
+	purposes   []string
+	publics    [][]byte
+	seals      []string
+	validFrom  []int64
 }
 
 // open decrypts a stored keyring. Of each purpose the newest key signs.
 func (l *Log) open(tenant uuid.UUID, s *sealedKeyring) (*keyring, error) {
-	k := &keyring{tenant: tenant, epoch: s.epoch, origin: s.origin}
+	k := &keyring{tenant: tenant, epoch: s.epoch, generation: s.generation, origin: s.origin}
 	door, err := l.unseal(purposeDoor, tenant, s.door)
 	if err != nil || len(door) != len(k.door) {
 		return nil, fmt.Errorf("pgledger: open log: door key: %w", errOr(err))

@@ -77,7 +77,7 @@ func (l *Log) Close() {
 // [Log.RecordTx], since a second connection may not be had while the first is held.
 //
 // If ctx ends while the entry is waiting, nothing is written; once it is on its way the outcome is awaited. Errors wrap
-// ledger.ErrInvalid, ErrTooLarge, ErrOverloaded, ErrClosed, ErrClock, ErrStale or ErrOutcomeUnknown, or are the database's.
+// ledger.ErrInvalid, ErrTooLarge, ErrOverloaded, ErrClosed, ErrLogClosed, ErrClock, ErrStale or ErrOutcomeUnknown, or are the database's.
 func (l *Log) Append(ctx context.Context, ev record.Event) (ledger.Receipt, error) {
 	p, err := l.prepare(ev)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/narrative"
@@ -25,6 +26,9 @@ type pending struct {
 	canonical []byte // with zeros where place sets the rest
 	openings  []ledger.Opening
 	receipt   ledger.Receipt // set when committed
+	// also queues what belongs into the same transaction, behind the append: seq and hashes of entry are known then, and k
+	// is the keyring it was written with. It is called again when a stale head is retried.
+	also func(b *pgx.Batch, k *keyring) error
 
 	state atomic.Int32 // see batcher.go
 	err   error

@@ -30,9 +30,9 @@ type rows struct {
 	openValues             []string
 }
 
-const appendSQL = `SELECT tomkit.ledger_append($1::uuid, $2::bigint, $3::text[], $4::bytea, $5::uuid[], $6::uuid[], $7::text[],
-$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::bytea[], $16::text[],
-$17::bigint[], $18::bytea[], $19::bytea[], $20::uuid[], $21::text[])`
+const appendSQL = `SELECT tomkit.ledger_append($1::uuid, $2::integer, $3::bigint, $4::text[], $5::bytea, $6::uuid[], $7::uuid[],
+$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::text[], $16::bytea[],
+$17::text[], $18::bigint[], $19::bytea[], $20::bytea[], $21::uuid[], $22::text[])`
 
 // queueAppend places entries behind h, queues the append and returns the head it leads to.
 func (l *Log) queueAppend(b *pgx.Batch, k *keyring, h head, entries []*pending) (head, error) {
@@ -53,9 +53,17 @@ func (l *Log) queueAppend(b *pgx.Batch, k *keyring, h head, entries []*pending) 
 		r.add(e, sig, key)
 		h = head{size: h.size + 1, hash: e.entry.CurrentHash, at: at}
 	}
-	b.Queue(appendSQL, k.tenant, int64(first), r.previous, k.admit("append", first, r.leaves),
+	b.Queue(appendSQL, k.tenant, k.generation, int64(first), r.previous, k.admitAppend(first, r.leaves),
 		r.ids, r.users, r.actions, r.types, r.entities, r.details, r.stories, r.hashes, r.times, r.classes, r.signatures,
 		r.signatureKeys, r.openSeqs, r.openCommits, r.openSalts, r.openSubjects, r.openValues)
+	for _, e := range entries {
+		if e.also == nil {
+			continue
+		}
+		if err := e.also(b, k); err != nil {
+			return h, err
+		}
+	}
 	return h, nil
 }
 

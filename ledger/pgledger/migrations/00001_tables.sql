@@ -20,12 +20,15 @@ CREATE TABLE tomkit.ledger_logs (
     PRIMARY KEY (tenant_id, epoch)
 );
 
--- Where the log ends: size is the next seq, head_hash the last entry's current_hash.
+-- Where the log ends: size is the next seq, head_hash the last entry's current_hash. generation counts the log's sets of
+-- keys, so that nobody signs with a set that was replaced; a log with closed_at takes no further entry.
 CREATE TABLE tomkit.ledger_heads (
-    tenant_id uuid        NOT NULL PRIMARY KEY,
-    size      bigint      NOT NULL CHECK (size >= 0),
-    head_hash text        NOT NULL,
-    last_at   timestamptz NOT NULL
+    tenant_id  uuid        NOT NULL PRIMARY KEY,
+    size       bigint      NOT NULL CHECK (size >= 0),
+    head_hash  text        NOT NULL,
+    last_at    timestamptz NOT NULL,
+    generation integer     NOT NULL DEFAULT 1 CHECK (generation >= 1),
+    closed_at  timestamptz
 ) WITH (fillfactor = 50);
 
 -- Signing keys. sealed is the private half under the application's key; the key history is public_key with valid_from,

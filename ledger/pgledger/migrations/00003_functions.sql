@@ -3,8 +3,8 @@
 -- All functions run as tomkit_ledger. session_user is the login that holds the connection, whatever SET ROLE or SECURITY
 -- DEFINER made of current_user, and with a pooler the login of the pool; so it says which rule applies.
 --
--- SQLSTATEs: TKL01 stale head (DETAIL: size, hash, microseconds), TKL02 not authentic, TKL03 does not continue the log,
--- TKL04 time in the future, TKL05 refused write, TKL06 the log exists, TKL07 checkpoint is not newer.
+-- SQLSTATEs: TKL01 stale head or keys, TKL02 not authentic, TKL03 does not continue the log, TKL04 time in the future,
+-- TKL05 refused write, TKL06 the log exists, TKL07 checkpoint is not newer, TKL08 the log is closed.
 
 CREATE FUNCTION tomkit.ledger_in_scope(p_tenant uuid) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -28,6 +28,7 @@ RETURN hashtext(p_tenant::text);
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.ledger_state(p_tenant uuid) RETURNS TABLE (
     epoch integer, origin text, door_sealed text, size bigint, head_hash text, last_at timestamptz,
+    generation integer, closed_at timestamptz,
     key_purposes text[], key_publics bytea[], key_seals text[], key_valid_from bigint[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -35,7 +36,8 @@ BEGIN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN QUERY
-    SELECT l.epoch, l.origin, l.door_sealed, h.size, h.head_hash, h.last_at, k.purposes, k.publics, k.seals, k.valid_from
+    SELECT l.epoch, l.origin, l.door_sealed, h.size, h.head_hash, h.last_at, h.generation, h.closed_at,
+           k.purposes, k.publics, k.seals, k.valid_from
     FROM tomkit.ledger_heads h
     CROSS JOIN LATERAL (SELECT * FROM tomkit.ledger_logs x WHERE x.tenant_id = p_tenant ORDER BY x.epoch DESC LIMIT 1) l
     CROSS JOIN LATERAL (
@@ -50,14 +52,15 @@ END $$;
 
 -- Takes the append lock until the end of the transaction and returns the head, so that the next append cannot be stale.
 -- +goose StatementBegin
-CREATE FUNCTION tomkit.ledger_lock(p_tenant uuid) RETURNS TABLE (size bigint, head_hash text, last_at timestamptz)
+CREATE FUNCTION tomkit.ledger_lock(p_tenant uuid) RETURNS TABLE (
+    size bigint, head_hash text, last_at timestamptz, generation integer, closed_at timestamptz)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    RETURN QUERY SELECT h.size, h.head_hash, h.last_at FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant;
+    RETURN QUERY SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant;
 END $$;
 -- +goose StatementEnd
 
@@ -84,7 +87,7 @@ BEGIN
     INSERT INTO tomkit.ledger_keys
         SELECT p_tenant, u.purpose, 0, u.key_id, u.public_key, u.sealed, v_now
         FROM unnest(p_purposes, p_key_ids, p_publics, p_seals) AS u (purpose, key_id, public_key, sealed);
-    INSERT INTO tomkit.ledger_heads VALUES (p_tenant, 0, repeat('0', 64), 'epoch');
+    INSERT INTO tomkit.ledger_heads (tenant_id, size, head_hash, last_at) VALUES (p_tenant, 0, repeat('0', 64), 'epoch');
 END $$;
 -- +goose StatementEnd
 
@@ -119,7 +122,7 @@ RETURN sha256('\x0001'::bytea || int8send(p_seq) || uuid_send(p_id) || uuid_send
 -- leaf hash over every field itself; the given hashes must be the same, and p_mac admits exactly these leaves.
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.ledger_append(
-    p_tenant uuid, p_first bigint, p_previous text[], p_mac bytea,
+    p_tenant uuid, p_generation integer, p_first bigint, p_previous text[], p_mac bytea,
     p_ids uuid[], p_users uuid[], p_actions text[], p_entity_types text[], p_entity_ids text[], p_details text[],
     p_narratives text[], p_hashes text[], p_times timestamptz[], p_classes text[], p_signatures bytea[],
     p_signature_keys text[],
@@ -138,13 +141,15 @@ BEGIN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT h.size, h.head_hash, h.last_at, l.door_inner, l.door_outer INTO v_head
+    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at, l.door_inner, l.door_outer INTO v_head
     FROM tomkit.ledger_heads h
     CROSS JOIN LATERAL (SELECT * FROM tomkit.ledger_logs x WHERE x.tenant_id = p_tenant ORDER BY x.epoch DESC LIMIT 1) l
     WHERE h.tenant_id = p_tenant;
-    IF NOT FOUND OR v_head.size <> p_first OR v_head.head_hash <> p_previous[1] THEN
-        RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01',
-            DETAIL = concat_ws(' ', v_head.size, v_head.head_hash, (extract(epoch FROM v_head.last_at) * 1000000)::bigint);
+    IF v_head.closed_at IS NOT NULL THEN
+        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
+    END IF;
+    IF NOT FOUND OR v_head.size <> p_first OR v_head.head_hash <> p_previous[1] OR v_head.generation <> p_generation THEN
+        RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
     END IF;
     IF v_last > clock_timestamp() + interval '1 minute' THEN
         RAISE EXCEPTION 'ledger: time in the future' USING ERRCODE = 'TKL04';
@@ -185,7 +190,8 @@ BEGIN
         RAISE EXCEPTION 'ledger: entries do not continue the log' USING ERRCODE = 'TKL03';
     END IF;
     IF p_mac IS DISTINCT FROM tomkit.ledger_mac(v_head.door_inner, v_head.door_outer,
-           'tomkit/ledger/append/v1'::bytea || '\x00'::bytea || uuid_send(p_tenant) || int8send(p_first) || v_leaves) THEN
+           'tomkit/ledger/append/v1'::bytea || '\x00'::bytea || uuid_send(p_tenant) || int4send(p_generation)
+           || int8send(p_first) || v_leaves) THEN
         RAISE EXCEPTION 'ledger: entries are not authentic' USING ERRCODE = 'TKL02';
     END IF;
 
@@ -294,7 +300,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION
     tomkit.ledger_state(uuid), tomkit.ledger_lock(uuid), tomkit.ledger_publishing(uuid, boolean),
     tomkit.ledger_create(uuid, text, bytea, bytea, text, text[], text[], bytea[], text[]),
-    tomkit.ledger_append(uuid, bigint, text[], bytea, uuid[], uuid[], text[], text[], text[], text[], text[], text[],
+    tomkit.ledger_append(uuid, integer, bigint, text[], bytea, uuid[], uuid[], text[], text[], text[], text[], text[], text[],
         timestamptz[], text[], bytea[], text[], bigint[], bytea[], bytea[], uuid[], text[]),
     tomkit.ledger_publish(uuid, bigint, bytea, text, timestamptz, bytea, smallint[], bigint[], bytea[], bytea[])
     TO tomkit_app, tomkit_system;
