@@ -24,6 +24,8 @@ type Config struct {
 	Tenant *[16]byte
 	// Progress is called between entry bundles, from the calling goroutine. Nil means never.
 	Progress func(Progress)
+	// Entry is called with every entry that can be read, in order, after it was checked and from the calling goroutine. Nil means never.
+	Entry func(EntryView)
 	// MaxFindings is the number of findings kept per kind and in the report. Zero means 100; negative is an error.
 	MaxFindings int
 }
@@ -204,6 +206,9 @@ func (r *run) entry(canonical, hashed, leaves []byte, i int) {
 		r.note(v, seq)
 		r.checkSignature(v, canonical, seq)
 		r.checkPersonal(v, seq)
+		if r.cfg.Entry != nil {
+			r.cfg.Entry(EntryView{v, seq})
+		}
 	}
 	for len(r.receipts) > 0 && r.receipts[0].Index == seq {
 		r.checkReceipt(r.receipts[0], leaf)
