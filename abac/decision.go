@@ -33,6 +33,8 @@ const (
 	TenantMismatch
 	// MFARequired: the policies allow, but the subject's authentication is too weak or too old for this permission.
 	MFARequired
+	// LabelTooLow: the subject's clearance does not dominate the resource's label, or one of the two is not known.
+	LabelTooLow
 	reasons // number of reasons
 )
 
@@ -47,6 +49,7 @@ var reasonCodes = [reasons]string{
 	StalePolicy:       "stale_policy",
 	TenantMismatch:    "tenant_mismatch",
 	MFARequired:       "mfa_required",
+	LabelTooLow:       "label_too_low",
 }
 
 // String returns the stable code, such as "no_match".

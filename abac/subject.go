@@ -31,12 +31,16 @@ type Subject struct {
 
 	Level    Level
 	AuthTime time.Time // when the subject last proved Level
+
+	Clearance Clearance // what the subject is cleared for; nil clears nothing
 }
 
 // Request is what a decision looks at besides the subject.
 type Request struct {
 	// Tenant owns the resource. It matters to [SameTenant] only, for which the zero UUID is nobody's.
 	Tenant uuid.UUID
+	// Label is the resource's confidentiality label, a label.Label. It matters to [Cleared] only, for which nil is nobody's.
+	Label any
 	// Now is the current time.
 	Now time.Time
 	// MinVersion is the oldest policy version still accepted.

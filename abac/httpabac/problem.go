@@ -37,6 +37,7 @@ var answers = map[string]struct {
 	abac.InvalidPolicy.String():  {http.StatusForbidden, "The token's permissions are not valid."},
 	abac.TenantMismatch.String(): {http.StatusForbidden, "The resource belongs to another tenant."},
 	abac.MFARequired.String():    {http.StatusForbidden, "A stronger or more recent authentication is required."},
+	abac.LabelTooLow.String():    {http.StatusForbidden, "The clearance does not cover the resource's label."},
 	CodeNotRecorded:              {http.StatusServiceUnavailable, "The action could not be recorded and was not carried out."},
 }
 
