@@ -1,19 +1,17 @@
-// Package auditor is the program tomkit-verify: it checks an export of a tenant's audit log offline. It opens no network connection and
-// writes no file.
+// Package auditor is the program tomkit-verify: it checks an export of a tenant's audit log offline. It opens no network connection,
+// except that an export given as a URL is read from there and from nowhere else; it writes no file but those it is told to write.
 package auditor
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/pioneerdesk/tomkit/internal/cli"
-	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
-const help = `PATH is the export, a directory or a .zip file. Every entry is read once: its form, position, tenant, time, link to the entry before and hashes; then the tree over all entries against the signed checkpoint, the signatures of critical entries, and the personal values against what the log binds. The first line that matters on failure is the position of the first entry that was tampered with.
+const help = `EXPORT is a directory, a .zip file, or the https:// URL under which an export is served as static files; http:// only for this machine. Every entry is read once: its form, position, tenant, time, link to the entry before and hashes; then the tree over all entries against the signed checkpoint, the signatures of critical entries, and the personal values against what the log binds. The first line that matters on failure is the position of the first entry that was tampered with.
 
 What an export says about itself only shows that it is consistent: whoever controls the log can write it anew and sign it with new keys. So bring what you hold from before:
 
@@ -25,21 +23,20 @@ Examples:
 
   tomkit-verify export.zip
   tomkit-verify --keys keys.json --receipt approval-17.tlog-proof export/
+  tomkit-verify --keys keys.json --report report.html --lang de https://audit.example/klinikum/2026/
   tomkit-verify --json --since checkpoint-2026-02 export.zip | jq .verdict
+  tomkit-verify prove 17 export.zip
+  tomkit-verify receipt --keys keys.json entry-17.tlog-proof
+
+All flags of the check: tomkit-verify verify --help. A directory that is called like a command is written ./prove.
 
 Exit codes: 0 the log is intact, 1 it is broken, 2 the input cannot be judged.`
 
 type grammar struct {
-	Path     string           `arg:"" help:"Export to check: a directory or a .zip file."`
-	Keys     string           `help:"Key history to trust instead of the export's own." placeholder:"FILE" aliases:"key"`
-	Receipt  []string         `help:"Receipt that the log must contain. Repeatable." placeholder:"FILE" sep:"none"`
-	Since    string           `help:"Earlier checkpoint that the log must continue." placeholder:"FILE"`
-	Origin   string           `help:"Origin the log must have, the first line of its checkpoints."`
-	Tenant   string           `help:"UUID of the tenant the log must belong to."`
-	JSON     bool             `name:"json" help:"Print the report as JSON."`
-	Findings int              `help:"Findings to keep per kind and to print." default:"20"`
-	Quiet    bool             `short:"q" help:"Print nothing but errors."`
-	Version  kong.VersionFlag `help:"Print the version."`
+	Verify  verifyCommand    `cmd:"" default:"withargs" help:"Check an export; the word may be left out."`
+	Prove   proveCommand     `cmd:"" help:"Write the receipt of one entry, made from an export and checked."`
+	Receipt receiptCommand   `cmd:"" help:"Check a receipt, and the entry it is of."`
+	Version kong.VersionFlag `help:"Print the version."`
 }
 
 // Run is the program: it checks what args name, prints to stdout, explains failures on stderr, and returns the exit code: 0 intact,
@@ -49,39 +46,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Name: "tomkit-verify", Summary: "Check an export of a tomkit audit log, offline.", Help: help,
 		Grammar: &grammar{}, Stdout: stdout, Stderr: stderr,
 	}
-	return program.Run(ctx, args, &streams{stdout: stdout, stderr: stderr})
+	return program.Run(ctx, args, &streams{stdout: stdout, stderr: stderr, args: args})
 }
 
-// streams are where results and everything else go.
-type streams struct{ stdout, stderr io.Writer }
-
-// Run is called by kong with the parsed command line.
-func (g *grammar) Run(ctx context.Context, s *streams) error {
-	if g.Findings < 1 {
-		return cli.UsageError("--findings must be at least 1")
-	}
-	cfg, err := g.config()
-	if err != nil {
-		return err
-	}
-	export, err := openExport(g.Path)
-	if err != nil {
-		return err
-	}
-	defer export.Close()
-
-	bar := newBar(s.stderr, g.Quiet || g.JSON)
-	cfg.Progress = bar.update
-	report, err := verify.Verify(ctx, export, cfg)
-	bar.done()
-	if err != nil {
-		return &cli.ExitError{Code: cli.Usage, Err: err}
-	}
-	if err := g.print(s, report); err != nil {
-		return &cli.ExitError{Code: cli.Usage, Err: fmt.Errorf("writing the report: %w", err)}
-	}
-	if !report.Intact() {
-		return &cli.ExitError{Code: cli.Failure, Err: fmt.Errorf("the log is broken: %w", report.Err())}
-	}
-	return nil
+// streams are where results and everything else go, and the words the program was called with.
+type streams struct {
+	stdout, stderr io.Writer
+	args           []string
 }

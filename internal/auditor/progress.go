@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/pioneerdesk/tomkit/internal/auditor/words"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -20,14 +21,15 @@ type bar struct {
 	now         func() time.Time
 	start, last time.Time
 	drawn       bool
+	lang        words.Lang
 }
 
-func newBar(out io.Writer, off bool) *bar {
+func newBar(out io.Writer, l words.Lang, off bool) *bar {
 	f, ok := out.(*os.File)
 	if off || !ok || !term.IsTerminal(int(f.Fd())) {
 		return &bar{}
 	}
-	return &bar{out: out, now: time.Now, start: time.Now()}
+	return &bar{out: out, now: time.Now, start: time.Now(), lang: l}
 }
 
 func (b *bar) update(p verify.Progress) {
@@ -39,7 +41,7 @@ func (b *bar) update(p verify.Progress) {
 		return
 	}
 	b.last, b.drawn = now, true
-	fmt.Fprintf(b.out, "\r\x1b[K%s", barText(p, now.Sub(b.start)))
+	fmt.Fprintf(b.out, "\r\x1b[K%s", barText(b.lang, p, now.Sub(b.start)))
 }
 
 func (b *bar) done() {
@@ -49,16 +51,16 @@ func (b *bar) done() {
 }
 
 // barText is entries, share, rate and the time left at that rate.
-func barText(p verify.Progress, elapsed time.Duration) string {
-	text := group(p.Entries) + " of " + group(p.Size) + " entries"
+func barText(l words.Lang, p verify.Progress, elapsed time.Duration) string {
+	text := l.T("%s of %s entries", l.Number(p.Entries), l.Number(p.Size))
 	if p.Size == 0 || p.Entries == 0 || elapsed <= 0 {
 		return text
 	}
 	rate := float64(p.Entries) / elapsed.Seconds()
-	text += fmt.Sprintf(", %d %%, %s/s", int(100*(float64(p.Entries)/float64(p.Size))), group(uint64(rate)))
+	text += fmt.Sprintf(", %d %%, %s/s", int(100*(float64(p.Entries)/float64(p.Size))), l.Number(uint64(rate)))
 	if p.Entries < p.Size {
 		left := time.Duration(float64(p.Size-p.Entries) / rate * float64(time.Second))
-		text += ", " + left.Round(time.Second).String() + " left"
+		text += l.T(", %s left", left.Round(time.Second))
 	}
 	return text
 }

@@ -1,0 +1,72 @@
+package auditor
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/pioneerdesk/tomkit/internal/cli"
+)
+
+// Source is where an export comes from.
+type Source struct {
+	Export string `arg:"" help:"The export: a directory, a .zip file or an https:// URL."`
+}
+
+// export is an opened export.
+type export struct {
+	fs.FS
+	close func() error
+	// fault reports why the export could not be read in full, if that says nothing about the log. Nil means that there is no such case.
+	fault func() error
+}
+
+// Close releases the export.
+func (e *export) Close() error { return e.close() }
+
+// open opens the export.
+func (s *Source) open(context.Context) (*export, error) { return openLocal(s.Export) }
+
+// openLocal opens a directory, in which no symbolic link leads outside, or a zip archive.
+func openLocal(path string) (*export, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, cli.UsageError("%v", err)
+	}
+	noFault := func() error { return nil }
+	if info.IsDir() {
+		root, err := os.OpenRoot(path)
+		if err != nil {
+			return nil, cli.UsageError("%v", err)
+		}
+		return &export{plainFiles{root.FS().(fs.StatFS)}, root.Close, noFault}, nil
+	}
+	if !info.Mode().IsRegular() {
+		return nil, cli.UsageError("%s is neither a directory nor a zip archive", path)
+	}
+	r, err := zip.OpenReader(path)
+	if errors.Is(err, zip.ErrFormat) {
+		return nil, cli.UsageError("%s is neither a directory nor a zip archive", path)
+	}
+	if err != nil {
+		return nil, cli.UsageError("%s: %v", path, err)
+	}
+	return &export{r, r.Close, noFault}, nil
+}
+
+// plainFiles opens files and directories only: to open a pipe that somebody put there would wait for ever.
+type plainFiles struct{ fs.StatFS }
+
+// Open opens a file or directory.
+func (p plainFiles) Open(name string) (fs.File, error) {
+	info, err := p.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a file")}
+	}
+	return p.StatFS.Open(name)
+}
