@@ -3,8 +3,8 @@ package narrative
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pioneerdesk/tomkit/ledger/record"
@@ -23,61 +23,57 @@ const maxInteger = 1<<53 - 1
 // every personal argument, in the order of the sentence.
 type Committer func(record.Personal) ([32]byte, error)
 
-// Bind renders n into its bound text, the bytes that are hashed and stored. A nil commit refuses personal arguments.
-// Errors wrap [ErrUnknownTemplate], [ErrArgument] or [ErrTooLarge], or are commit's.
-func Bind(n record.Narrative, commit Committer) (string, error) {
+// Bound is a narrative as an entry carries it.
+type Bound struct {
+	// Text is the sentence, the bytes that the chain hashes: column nis2_narrative.
+	Text string
+	// Form is the member [Member] of the entry's details, from which anybody renders Text again.
+	Form map[string]any
+}
+
+// Bind renders n. A nil commit refuses personal arguments. Errors wrap [ErrUnknownTemplate], [ErrArgument] or
+// [ErrTooLarge], or are commit's.
+func Bind(n record.Narrative, commit Committer) (Bound, error) {
 	t, ok := Lookup(n.Template)
 	if !ok {
-		return "", fmt.Errorf("narrative: bind: %w", ErrUnknownTemplate)
+		return Bound{}, fmt.Errorf("narrative: bind: %w", ErrUnknownTemplate)
 	}
-	values, err := t.values(n.Args, commit)
-	if err != nil {
-		return "", err
+	if err := t.checkArgs(n.Args, commit); err != nil {
+		return Bound{}, err
 	}
-	var b strings.Builder
-	for _, p := range t.parts {
-		b.WriteString(p.literal)
-		if p.arg != "" {
-			b.WriteString(values[p.arg])
-		}
-		switch {
-		case p.singular == "":
-		case values[p.arg] == "1":
-			b.WriteString(" " + p.singular)
-		default:
-			b.WriteString(" " + p.plural)
+	texts, args := make([]string, len(t.args)), make(map[string]any, len(t.args))
+	for i, a := range t.args {
+		var err error
+		if texts[i], args[a.Name], err = render(n.Args[a.Name], commit); err != nil {
+			return Bound{}, err
 		}
 	}
-	if b.Len() > MaxBytes {
-		return "", fmt.Errorf("narrative: bind %s: %d bytes, at most %d: %w", t.id, b.Len(), MaxBytes, ErrTooLarge)
+	b := t.append(make([]byte, 0, 256), texts)
+	if len(b) > MaxBytes {
+		return Bound{}, fmt.Errorf("narrative: bind %s: %d bytes, at most %d: %w", t.id, len(b), MaxBytes, ErrTooLarge)
 	}
-	return b.String(), nil
+	return Bound{Text: string(b), Form: map[string]any{formArgs: args, formTemplate: t.id, formVersion: t.since}}, nil
 }
 
-// values renders every argument once. All arguments are checked before the first commitment is made.
-func (t *Template) values(args map[string]any, commit Committer) (map[string]string, error) {
+// checkArgs checks all arguments before the first commitment is made.
+func (t *Template) checkArgs(args map[string]any, commit Committer) error {
+	for _, a := range t.args {
+		if err := t.checkArg(a, args, commit); err != nil {
+			return err
+		}
+	}
+	if len(args) == len(t.args) {
+		return nil
+	}
 	for name := range args {
-		if _, known := t.kind(name); !known {
-			return nil, &ArgumentError{t.id, name, "unknown"}
+		if !slices.ContainsFunc(t.args, func(a Arg) bool { return a.Name == name }) {
+			return &ArgumentError{t.id, name, "unknown"}
 		}
 	}
-	for _, a := range t.args {
-		if err := t.check(a, args, commit); err != nil {
-			return nil, err
-		}
-	}
-	values := make(map[string]string, len(t.args))
-	for _, a := range t.args {
-		v, err := render(args[a.Name], commit)
-		if err != nil {
-			return nil, err
-		}
-		values[a.Name] = v
-	}
-	return values, nil
+	return nil
 }
 
-func (t *Template) check(a Arg, args map[string]any, commit Committer) error {
+func (t *Template) checkArg(a Arg, args map[string]any, commit Committer) error {
 	value, given := args[a.Name]
 	if !given {
 		return &ArgumentError{t.id, a.Name, "missing"}
@@ -107,22 +103,28 @@ func (t *Template) check(a Arg, args map[string]any, commit Committer) error {
 	return nil
 }
 
-func render(value any, commit Committer) (string, error) {
+const momentLayout = "2006-01-02T15:04:05Z"
+
+// render returns an argument as it stands in the sentence and as it stands in the form.
+func render(value any, commit Committer) (text string, form any, err error) {
 	switch v := value.(type) {
 	case string:
-		return Escape(v), nil
+		text = Escape(v)
+		return text, text, nil
 	case int:
-		return strconv.Itoa(v), nil
+		return strconv.Itoa(v), v, nil
 	case int64:
-		return strconv.FormatInt(v, 10), nil
+		return strconv.FormatInt(v, 10), v, nil
 	case time.Time:
-		return v.UTC().Format("2006-01-02T15:04:05Z"), nil
+		text = v.UTC().Format(momentLayout)
+		return text, text, nil
 	case record.Personal:
 		c, err := commit(v)
 		if err != nil {
-			return "", fmt.Errorf("narrative: bind: commit: %w", err)
+			return "", nil, fmt.Errorf("narrative: bind: commit: %w", err)
 		}
-		return "{c:" + hex.EncodeToString(c[:]) + "}", nil
+		digits := hex.EncodeToString(c[:])
+		return "{c:" + digits + "}", map[string]any{"c": digits}, nil
 	}
-	return "", fmt.Errorf("narrative: bind: %w", ErrArgument) // not reached: check admits no other type
+	return "", nil, fmt.Errorf("narrative: bind: %w", ErrArgument) // not reached: checkArg admits no other type
 }

@@ -1,15 +1,22 @@
 package narrative
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
-// Version is the catalogue's version. It grows when a template is added; published sentences stay as they are.
+// Version is the catalogue's version. It grows when templates are added; published sentences stay as they are, so that every
+// entry ever written can be rendered again.
 const Version = 1
 
-// sentences is the catalogue. Argument kinds are fixed by name in template.go.
-var sentences = [][2]string{
+// editions are the templates that each version added, version 1 first. A published edition is frozen (testdata), templates
+// are never removed.
+var editions = [Version][][2]string{sentences1}
+
+// sentences1 is what version 1 holds. Argument kinds are fixed by name in template.go.
+var sentences1 = [][2]string{
 	// Sign-in (TOM 1.2).
 	{"login", "Benutzer {user} hat sich am {at} mit {method} angemeldet."},
 	{"login_first_factor", "Benutzer {user} hat am {at} den ersten Anmeldeschritt mit {method} bestanden; der zweite Faktor steht aus."},
@@ -24,6 +31,10 @@ var sentences = [][2]string{
 	{"mfa_disabled", "Für Benutzer {subject} wurde der zweite Faktor {method} am {at} durch {user} deaktiviert."},
 	{"password_changed", "Benutzer {user} hat am {at} das eigene Passwort geändert."},
 	{"password_reset", "Das Passwort von Benutzer {subject} wurde am {at} durch {user} neu gesetzt; alle Sitzungen wurden beendet."},
+	{"passkey_registered", "Benutzer {user} hat am {at} den Passkey {key} registriert."},
+	{"passkey_removed", "Passkey {key} von Benutzer {subject} wurde am {at} durch {user} entfernt."},
+	{"passkey_clone_suspected", "Passkey {key} von Benutzer {user} wurde am {at} mit einem zurückliegenden Zähler vorgelegt und als mögliche Kopie abgewiesen."},
+	{"login_throttled", "Anmeldungen als {user} wurden am {at} nach {count|Fehlversuch|Fehlversuchen} vorübergehend gesperrt."},
 	{"password_rehashed", "Der Passwort-Hash von Benutzer {user} wurde bei der Anmeldung am {at} auf das aktuelle Verfahren umgestellt."},
 
 	// Users and rights (TOM 1.3).
@@ -35,6 +46,8 @@ var sentences = [][2]string{
 	{"role_defined", "Benutzer {user} hat am {at} die Rolle {role} festgelegt: erteilt {granted}; entzogen {revoked}."},
 	{"mfa_required", "Benutzer {user} hat am {at} den zweiten Faktor im Mandanten zur Pflicht gemacht."},
 	{"mfa_not_required", "Benutzer {user} hat am {at} die Pflicht zum zweiten Faktor im Mandanten aufgehoben."},
+	{"api_key_created", "Benutzer {user} hat am {at} den API-Schlüssel {key} mit der Rolle {role} erstellt."},
+	{"api_key_revoked", "Benutzer {user} hat am {at} den API-Schlüssel {key} widerrufen."},
 	{"permission_denied", "Benutzer {user} wurde am {at} die Aktion {action} verweigert (fehlende Berechtigung {policy})."},
 
 	// Devices.
@@ -50,6 +63,23 @@ var sentences = [][2]string{
 	{"remediation_approved", "Benutzer {user} hat Remediation-Skript '{script}' am {at} zur Ausführung auf {count|Gerät|Geräten} freigegeben."},
 	{"remediation_rejected", "Benutzer {user} hat Remediation-Skript '{script}' am {at} abgelehnt (Grund: {reason})."},
 	{"patch_approved", "KI-Agent {agent} hat Patch {patch} als kritisch eingestuft. Human-in-the-Loop-Genehmigung durch {user} am {at}."},
+
+	// Agents and the Change Advisory Board (TOM 4.2, 4.3).
+	{"proposal_created", "KI-Agent {agent} hat am {at} die Maßnahme {action} für {count|Gerät|Geräte} vorgeschlagen (Vorschlag {proposal})."},
+	{"proposal_passed", "Das Change Advisory Board hat Vorschlag {proposal} von KI-Agent {agent} am {at} mit Risiko {risk} zur menschlichen Entscheidung zugelassen."},
+	{"proposal_rejected", "Das Change Advisory Board hat Vorschlag {proposal} von KI-Agent {agent} am {at} abgelehnt (Grund: {reason})."},
+	{"proposal_approved", "Benutzer {user} hat Vorschlag {proposal} von KI-Agent {agent} am {at} freigegeben (Freigabe {count} von {needed})."},
+	{"proposal_refused", "Benutzer {user} hat Vorschlag {proposal} von KI-Agent {agent} am {at} abgelehnt (Grund: {reason})."},
+	{"proposal_expired", "Vorschlag {proposal} von KI-Agent {agent} ist am {at} ohne ausreichende Freigabe verfallen."},
+	{"command_issued", "Befehl {command} zu Vorschlag {proposal} wurde am {at} an Gerät {device} übergeben."},
+	{"command_finished", "Befehl {command} auf Gerät {device} wurde am {at} beendet (Ergebnis: {result})."},
+	{"command_refused", "Gerät {device} hat Befehl {command} am {at} nicht ausgeführt (Grund: {reason})."},
+	{"agent_stopped", "Benutzer {user} hat KI-Agent {agent} am {at} angehalten (Grund: {reason})."},
+	{"agent_resumed", "Benutzer {user} hat KI-Agent {agent} am {at} wieder freigegeben."},
+	{"agent_tripped", "KI-Agent {agent} wurde am {at} durch den Schutzschalter angehalten (Grund: {reason})."},
+	{"agents_stopped", "Benutzer {user} hat am {at} alle KI-Agenten des Mandanten angehalten (Grund: {reason})."},
+	{"agents_resumed", "Benutzer {user} hat am {at} die KI-Agenten des Mandanten wieder freigegeben."},
+	{"change_freeze_set", "Benutzer {user} hat am {at} eine Änderungssperre von {starts} bis {ends} festgelegt (Grund: {reason})."},
 
 	// Operation.
 	{"tenant_created", "Mandant {tenant} wurde am {at} angelegt."},
@@ -77,19 +107,29 @@ var sentences = [][2]string{
 
 	// The ledger itself.
 	{"ledger_opened", "Das Audit-Protokoll {log} wurde am {at} eröffnet. Schlüssel: {keys}."},
-	{"ledger_key_rotated", "Der Schlüssel {key} des Audit-Protokolls wurde am {at} gewechselt (Grund: {reason})."},
+	{"ledger_keys_rotated", "Die Schlüssel des Audit-Protokolls wurden am {at} gewechselt (Grund: {reason}). Neue Schlüssel: {keys}."},
+	{"ledger_keys_compromised", "Schlüssel des Audit-Protokolls gelten seit {at} als kompromittiert: {revoked}. Neue Schlüssel: {keys}; ihnen ist nur nach Bestätigung auf anderem Weg zu vertrauen."},
+	{"ledger_recovered", "Das Audit-Protokoll wurde am {at} nach einer Wiederherstellung in Epoche {epoch} fortgesetzt. Die Einträge {first} bis {last} sind verloren (erklärte Lücke). Freigegeben durch {approver} und {second}."},
+	{"ledger_rolled_back", "Das Audit-Protokoll {log} liegt am {at} hinter {anchor} zurück ({have} statt {size} Einträge); es wird nicht weitergeschrieben."},
+	{"ledger_closed", "Das Audit-Protokoll wurde am {at} nach {count|Eintrag|Einträgen} endgültig geschlossen (Grund: {reason})."},
+	{"ledger_archived", "Das Audit-Protokoll {log} wurde am {at} bis Eintrag {seq} archiviert; Wurzel {root}."},
 	{"ledger_exported", "Das Audit-Protokoll wurde am {at} bis Eintrag {seq} durch {user} exportiert."},
-	{"personal_data_erased", "Personenbezogene Werte von {count|Eintrag|Einträgen} wurden am {at} auf Verlangen der betroffenen Person gelöscht."},
-	{"entry_redacted", "Personenbezogene Werte von {count|Eintrag|Einträgen} wurden am {at} gelöscht (Grund: {reason})."},
+	{"ledger_anchored", "Der Prüfpunkt über {count|Eintrag|Einträge} des Audit-Protokolls wurde am {at} bei {anchor} hinterlegt."},
+	{"ledger_verified", "Das Audit-Protokoll wurde am {at} bis Eintrag {seq} geprüft (Ergebnis: {result})."},
+	{"ledger_imported", "Eine Kette im früheren Format mit {count|Eintrag|Einträgen} wurde am {at} geprüft übernommen; letzter Hash {root}."},
+	{"personal_data_erased", "Die Löschung personenbezogener Werte am {at} (Grund: {reason}) umfasst {count|Wert|Werte} in {entries|Eintrag|Einträgen}; alle Nachweise bleiben prüfbar."},
+	{"erasures_replayed", "Nach einer Wiederherstellung wurden am {at} aus dem Löschjournal {count|Wert|Werte} in {entries|Eintrag|Einträgen} erneut gelöscht."},
 }
 
 var catalogue = sync.OnceValue(func() map[string]*Template {
-	m := make(map[string]*Template, len(sentences))
-	for _, s := range sentences {
-		if m[s[0]] != nil {
-			panic("narrative: template " + s[0] + ": twice in the catalogue")
+	m := map[string]*Template{}
+	for i, edition := range editions {
+		for _, s := range edition {
+			if m[s[0]] != nil {
+				panic("narrative: template " + s[0] + ": twice in the catalogue")
+			}
+			m[s[0]] = compile(s[0], s[1], i+1)
 		}
-		m[s[0]] = compile(s[0], s[1])
 	}
 	return m
 })
@@ -102,15 +142,5 @@ func Lookup(id string) (*Template, bool) {
 
 // All returns every template, sorted by id.
 func All() []*Template {
-	all := make([]*Template, 0, len(sentences))
-	for _, t := range catalogue() {
-		all = append(all, t)
-	}
-	slices.SortFunc(all, func(a, b *Template) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
-	return all
+	return slices.SortedFunc(maps.Values(catalogue()), func(a, b *Template) int { return strings.Compare(a.id, b.id) })
 }

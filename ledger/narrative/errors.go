@@ -13,6 +13,12 @@ var (
 	ErrArgument = errors.New("bad argument")
 	// ErrTooLarge means that the bound text or a personal value is over its limit.
 	ErrTooLarge = errors.New("too large")
+	// ErrNoForm means that an entry's details hold no form to render from.
+	ErrNoForm = errors.New("no form")
+	// ErrForm means a form that [Bind] cannot have written.
+	ErrForm = errors.New("bad form")
+	// ErrDiffers means that an entry's narrative is not what its form gives.
+	ErrDiffers = errors.New("the narrative is not what its form gives")
 )
 
 // ArgumentError says which argument of which template was refused, and why. It wraps [ErrArgument].

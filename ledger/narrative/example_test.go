@@ -25,9 +25,9 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(narrative.Readable(bound, func(c [32]byte) (string, bool) { v, ok := known[c]; return v, ok }))
+	fmt.Println(narrative.Readable(bound.Text, func(c [32]byte) (string, bool) { v, ok := known[c]; return v, ok }))
 	clear(known) // Art. 17 GDPR
-	fmt.Println(narrative.Readable(bound, func(c [32]byte) (string, bool) { v, ok := known[c]; return v, ok }))
+	fmt.Println(narrative.Readable(bound.Text, func(c [32]byte) (string, bool) { v, ok := known[c]; return v, ok }))
 	// Output:
 	// Benutzer admin@klinikum.de hat am 2026-03-09T14:23:01Z den zweiten Faktor TOTP aktiviert.
 	// Benutzer [personenbezogener Wert gelöscht] hat am 2026-03-09T14:23:01Z den zweiten Faktor TOTP aktiviert.

@@ -75,17 +75,37 @@ func TestTheDocumentsExamples(t *testing.T) {
 			o := openings{}
 			bound, err := narrative.Bind(c.n, o.commit)
 			require.NoError(t, err)
-			require.NotContains(t, bound, "@")
-			require.Equal(t, c.want, narrative.Readable(bound, o.open))
-			require.Contains(t, narrative.Readable(bound, nil), narrative.Erased)
-			require.Len(t, narrative.Commitments(bound), 1)
+			require.NotContains(t, bound.Text, "@")
+			require.Equal(t, c.want, narrative.Readable(bound.Text, o.open))
+			require.Contains(t, narrative.Readable(bound.Text, nil), narrative.Erased)
+			require.Len(t, narrative.Commitments(bound.Text), 1)
 		})
+	}
+}
+
+// The actions that TOM 3.3 lists, in its order.
+func TestTheDocumentsActionsHaveSentences(t *testing.T) {
+	for action, ids := range map[string][]string{
+		"Benutzeranmeldung/-abmeldung":              {"login", "logout"},
+		"MFA-Aktivierung/-Deaktivierung":            {"mfa_enabled", "mfa_disabled"},
+		"Passwortänderung":                          {"password_changed", "password_reset"},
+		"Lösungsfreigabe/-ablehnung":                {"solution_approved", "solution_rejected"},
+		"KI-Remediations-Genehmigung/-Ablehnung":    {"remediation_approved", "remediation_rejected", "patch_approved"},
+		"Berechtigungsänderungen":                   {"permission_changed", "role_defined"},
+		"manuelle Befehlsausführung auf Endgeräten": {"command_executed"},
+		"Geräteregistrierung/-löschung":             {"device_enrolled", "device_removed"},
+		"Fleet-Update-Auslösung":                    {"fleet_update_triggered"},
+	} {
+		for _, id := range ids {
+			_, ok := narrative.Lookup(id)
+			require.True(t, ok, "%s: no template %s", action, id)
+		}
 	}
 }
 
 func TestEveryTemplate(t *testing.T) {
 	all := narrative.All()
-	require.NotEmpty(t, all)
+	require.GreaterOrEqual(t, len(all), 40)
 	for _, tm := range all {
 		t.Run(tm.ID(), func(t *testing.T) {
 			o := openings{}
@@ -95,7 +115,7 @@ func TestEveryTemplate(t *testing.T) {
 			again, err := narrative.Bind(n, o.commit)
 			require.NoError(t, err)
 			require.Equal(t, bound, again, "rendering is deterministic")
-			readable := narrative.Readable(bound, o.open)
+			readable := narrative.Readable(bound.Text, o.open)
 			require.NotContains(t, readable, "{")
 			require.True(t, strings.HasSuffix(readable, "."))
 			for _, a := range tm.Args() {
@@ -144,8 +164,8 @@ func TestRefusals(t *testing.T) {
 		{"a personal value over the limit", login(func(a map[string]any) { a["user"] = person(strings.Repeat("x", 1025)) }), narrative.ErrTooLarge},
 		{"a sentence over the limit", login(func(a map[string]any) { a["method"] = strings.Repeat("x", 4096) }), narrative.ErrTooLarge},
 		{"a sentence whose escapes exceed the limit", login(func(a map[string]any) { a["method"] = strings.Repeat("\x00", 700) }), narrative.ErrTooLarge},
-		{"an integer beyond 2^53−1", record.Narrative{Template: "entry_redacted", Args: map[string]any{
-			"count": int64(1) << 53, "at": time.Now(), "reason": "art17"}}, narrative.ErrArgument},
+		{"an integer beyond 2^53−1", record.Narrative{Template: "retention_applied", Args: map[string]any{
+			"count": int64(1) << 53, "at": time.Now()}}, narrative.ErrArgument},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := narrative.Bind(c.n, openings{}.commit)
@@ -194,8 +214,8 @@ func TestAValueCannotForgeACommitment(t *testing.T) {
 	for _, value := range []string{forged, `\u007bc:` + strings.Repeat("ab", 32) + `\u007d`, "}" + forged + "{"} {
 		bound, err := narrative.Bind(record.Narrative{Template: "tenant_created", Args: map[string]any{"tenant": value, "at": time.Now()}}, nil)
 		require.NoError(t, err)
-		require.Empty(t, narrative.Commitments(bound))
-		require.NotContains(t, narrative.Readable(bound, func([32]byte) (string, bool) { return "forged", true }), "forged")
+		require.Empty(t, narrative.Commitments(bound.Text))
+		require.NotContains(t, narrative.Readable(bound.Text, func([32]byte) (string, bool) { return "forged", true }), "forged")
 	}
 	t.Run("nor can an opening", func(t *testing.T) {
 		c := strings.Repeat("cd", 32)

@@ -1,6 +1,7 @@
 package narrative
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -44,19 +45,24 @@ type Arg struct {
 type Template struct {
 	id       string
 	sentence string
-	args     []Arg
+	since    int
+	args     []Arg // in the order of the sentence
+	byName   []int // indices of args, sorted by name: the order of a form's members
 	parts    []part
 }
 
-// part is literal text, or a placeholder when arg is set. Singular and plural follow a Count.
+// part is literal text, or the placeholder of args[arg] if literal is empty. Singular and plural follow a Count.
 type part struct {
 	literal          string
-	arg              string
+	arg              int
 	singular, plural string
 }
 
 // ID returns the name by which a [record.Narrative] refers to the template.
 func (t *Template) ID() string { return t.id }
+
+// Since returns the catalogue's version that added the template.
+func (t *Template) Since() int { return t.since }
 
 // Sentence returns the sentence with its placeholders: {name}, or {name|singular|plural} for a counted noun.
 func (t *Template) Sentence() string { return t.sentence }
@@ -64,28 +70,40 @@ func (t *Template) Sentence() string { return t.sentence }
 // Args returns a copy of the arguments in the order in which they first appear in the sentence.
 func (t *Template) Args() []Arg { return append([]Arg(nil), t.args...) }
 
-func (t *Template) kind(name string) (Kind, bool) {
-	for _, a := range t.args {
-		if a.Name == name {
-			return a.Kind, true
+// append renders the sentence with the arguments' texts.
+func (t *Template) append(b []byte, texts []string) []byte {
+	for _, p := range t.parts {
+		if p.literal != "" {
+			b = append(b, p.literal...)
+			continue
+		}
+		b = append(b, texts[p.arg]...)
+		switch {
+		case p.singular == "":
+		case texts[p.arg] == "1":
+			b = append(append(b, ' '), p.singular...)
+		default:
+			b = append(append(b, ' '), p.plural...)
 		}
 	}
-	return 0, false
+	return b
 }
 
 // kinds gives each argument name one kind in the whole catalogue, so that callers learn it once.
 var kinds = map[string]Kind{
 	"user": Person, "subject": Person,
-	"at":    Moment,
-	"count": Count, "seq": Count, "size": Count, "from": Count, "seconds": Count,
-	"action": Text, "agent": Text, "category": Text, "command": Text, "device": Text, "entity": Text, "fleet": Text, "granted": Text,
-	"host": Text, "key": Text, "keys": Text, "log": Text, "method": Text, "msp": Text, "patch": Text, "period": Text, "policy": Text, "reason": Text,
-	"revoked": Text, "role": Text, "script": Text, "solution": Text, "tenant": Text, "version": Text,
+	"at": Moment, "starts": Moment, "ends": Moment,
+	"count": Count, "entries": Count, "epoch": Count, "first": Count, "from": Count, "have": Count, "last": Count, "needed": Count,
+	"seconds": Count, "seq": Count, "size": Count,
+	"action": Text, "agent": Text, "anchor": Text, "approver": Text, "category": Text, "command": Text, "device": Text, "granted": Text,
+	"host": Text, "key": Text, "keys": Text, "log": Text, "method": Text, "msp": Text, "patch": Text, "period": Text, "policy": Text,
+	"proposal": Text, "reason": Text, "result": Text, "revoked": Text, "risk": Text, "role": Text, "root": Text, "script": Text,
+	"second": Text, "solution": Text, "tenant": Text, "version": Text,
 }
 
 // compile reads a sentence of the catalogue. It panics on a mistake in the source, which the package's tests would show.
-func compile(id, sentence string) *Template {
-	t := &Template{id: id, sentence: sentence}
+func compile(id, sentence string, since int) *Template {
+	t := &Template{id: id, sentence: sentence, since: since}
 	for rest := sentence; rest != ""; {
 		open := strings.IndexByte(rest, '{')
 		if open < 0 {
@@ -102,6 +120,10 @@ func compile(id, sentence string) *Template {
 		t.placeholder(body)
 		rest = after
 	}
+	for i := range t.args {
+		t.byName = append(t.byName, i)
+	}
+	slices.SortFunc(t.byName, func(a, b int) int { return strings.Compare(t.args[a].Name, t.args[b].Name) })
 	return t
 }
 
@@ -111,10 +133,11 @@ func (t *Template) placeholder(body string) {
 	if !known || counted != (kind == Count && counted) {
 		panic("narrative: template " + t.id + ": bad placeholder " + body)
 	}
-	p := part{arg: name}
-	p.singular, p.plural, _ = strings.Cut(noun, "|")
-	t.parts = append(t.parts, p)
-	if _, seen := t.kind(name); !seen {
+	p := part{arg: slices.IndexFunc(t.args, func(a Arg) bool { return a.Name == name })}
+	if p.arg < 0 {
+		p.arg = len(t.args)
 		t.args = append(t.args, Arg{Name: name, Kind: kind})
 	}
+	p.singular, p.plural, _ = strings.Cut(noun, "|")
+	t.parts = append(t.parts, p)
 }
