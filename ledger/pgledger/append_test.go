@@ -189,6 +189,7 @@ func TestLimits(t *testing.T) {
 		{"an entity id with U+0000", with(func(e *record.Event) { e.EntityID = "a\x00b" }), ledger.ErrInvalid},
 		{"an entity id that is no UTF-8", with(func(e *record.Event) { e.EntityID = "\xff" }), ledger.ErrInvalid},
 		{"details over 48 KiB", with(func(e *record.Event) { e.Details = map[string]any{"x": strings.Repeat("x", 48<<10)} }), ledger.ErrTooLarge},
+		{"details with the ledger's own member", with(func(e *record.Event) { e.Details = map[string]any{"narrative": "x"} }), ledger.ErrInvalid},
 		{"a float in details", with(func(e *record.Event) { e.Details = map[string]any{"x": 1.5} }), ledger.ErrInvalid},
 		{"null in details", with(func(e *record.Event) { e.Details = map[string]any{"x": nil} }), ledger.ErrInvalid},
 		{"a large integer in details", with(func(e *record.Event) { e.Details = map[string]any{"x": int64(1) << 53} }), ledger.ErrInvalid},
@@ -222,7 +223,8 @@ func TestLimits(t *testing.T) {
 	t.Run("the largest entry goes in and verifies", func(t *testing.T) {
 		ev := with(func(e *record.Event) {
 			e.EntityID = strings.Repeat("ü", 128)
-			e.Details = map[string]any{"x": strings.Repeat("x", 48<<10-8)}
+			form := len(`,"narrative":{"a":{"at":"2026-03-09T14:23:01Z","device":""},"t":"device_enrolled","v":1}`) + 4000
+			e.Details = map[string]any{"x": strings.Repeat("x", 48<<10-8-form)}
 			e.Narrative.Args["device"] = strings.Repeat("x", 4000)
 		})
 		_, err := k.log.Append(t.Context(), ev)

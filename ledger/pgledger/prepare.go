@@ -44,15 +44,23 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgledger: prepare: randomness: %w", err)
 	}
+	if _, taken := ev.Details[narrative.Member]; taken {
+		return nil, fmt.Errorf("%w: details: member %s belongs to the ledger", ledger.ErrInvalid, narrative.Member)
+	}
 	p := &pending{}
 	b := binder{rand: l.cfg.Rand}
 	details, err := b.object(ev.Details, 1)
 	if err != nil {
 		return nil, refused(err)
 	}
+	sentence, err := narrative.Bind(ev.Narrative, b.commit)
+	if err != nil {
+		return nil, refused(err)
+	}
+	details[narrative.Member] = sentence.Form
 	p.entry = verify.Entry{
 		ID: id, Tenant: ev.Tenant, Action: ev.Action, EntityType: ev.EntityType, EntityID: ev.EntityID,
-		CreatedAt: time.Unix(0, 0), Scheme: verify.SchemeBound,
+		Narrative: sentence.Text, CreatedAt: time.Unix(0, 0), Scheme: verify.SchemeBound,
 	}
 	if ev.Actor.Valid {
 		actor := [16]byte(ev.Actor.UUID)
@@ -62,9 +70,6 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 		p.entry.Class = verify.Critical
 	}
 	if p.entry.Details, err = verify.CanonicalDetails(details); err != nil {
-		return nil, refused(err)
-	}
-	if p.entry.Narrative, err = narrative.Bind(ev.Narrative, b.commit); err != nil {
 		return nil, refused(err)
 	}
 	if p.canonical, err = p.entry.Canonical(); err != nil {

@@ -21,8 +21,8 @@ type Event struct {
 	// erased.
 	EntityID string
 	// Details is structured context: string, bool, int, int64, [Personal], map[string]any and []any of those, at most 16
-	// levels deep. Integers are limited to ±(2^53−1). At most 48 KiB in canonical form; larger evidence is bound by its
-	// SHA-256. Nil means none.
+	// levels deep. Integers are limited to ±(2^53−1). The member "narrative" is the ledger's, which binds Narrative's arguments
+	// there. At most 48 KiB in canonical form with it; larger evidence is bound by its SHA-256. Nil means none.
 	Details map[string]any
 	// Narrative is the German sentence about the event, as template and arguments.
 	Narrative Narrative
@@ -36,7 +36,7 @@ type Event struct {
 // recorded.
 type Narrative struct {
 	Template string         // template id, e.g. "login"
-	Args     map[string]any // string, bool, int, int64, time.Time or Personal, by argument name
+	Args     map[string]any // string, int, int64, time.Time or Personal, by argument name
 }
 
 // Personal is a value that names or describes a natural person: a name, a mail address, an IP address. The ledger binds

@@ -1,0 +1,35 @@
+package pgledger_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pioneerdesk/tomkit/ledger"
+	"github.com/pioneerdesk/tomkit/ledger/narrative"
+)
+
+// Every entry the log writes, its own among them, gives its sentence again: from what is stored, and from nothing else.
+func TestStoredNarrativesAreRenderedAgain(t *testing.T) {
+	k := newKit(t)
+	tenant := uuid.New()
+	k.fill(t, tenant, 20)
+	page, err := k.log.Entries(t.Context(), tenant, ledger.Filter{})
+	require.NoError(t, err)
+	var s narrative.Summary
+	for i := range page {
+		s.Add(&page[i].Entry)
+		text, err := narrative.Render(page[i].Details)
+		require.NoError(t, err)
+		require.Equal(t, page[i].Readable, narrative.Readable(text, func(c [32]byte) (string, bool) {
+			for _, o := range page[i].Openings {
+				if o.Commitment == c {
+					return o.Value, true
+				}
+			}
+			return "", false
+		}))
+	}
+	require.Equal(t, narrative.Summary{Rendered: 21}, s)
+}
