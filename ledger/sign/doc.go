@@ -24,6 +24,19 @@
 // 32-bit key id is SHA-256(name ‖ 0x0A ‖ 0xff ‖ OID text ‖ public key)[:4]. Composite note lines sign the note's text
 // under [ContextCheckpoint].
 //
+// # Cosignatures of witnesses
+//
+// A witness signs a checkpoint's text, the lines up to the empty one, as C2SP tlog-cosignature says. Its note line encodes
+// u32 key hash ‖ u64 POSIX seconds ‖ signature. Under type 0x04, Ed25519 signs
+//
+//	"cosignature/v1\ntime " ‖ seconds in decimal ‖ "\n" ‖ text
+//
+// and under type 0x06, ML-DSA-44 with an empty context (2,420 bytes, hedged) signs
+//
+//	"subtree/v1\n" ‖ 0x00 ‖ u8 length ‖ witness's name ‖ u64 seconds ‖ u8 length ‖ origin ‖ u64 0 ‖ u64 size ‖ root
+//
+// A key hash is SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]. A cosignature without a time is refused.
+//
 // # Security
 //
 // One key has one purpose, and every purpose has its context; the component keys of a composite are never used alone or
@@ -34,5 +47,6 @@
 // The text "Dilithium3" in tomkit's own data always means ML-DSA-65 of FIPS 204 in this composite; round-3 Dilithium is
 // another algorithm with other bytes.
 //
-// Sources: FIPS 204; RFC 8032; draft-ietf-lamps-pq-composite-sigs-19; C2SP signed-note v1.0.0; TOM 3.3.
+// Sources: FIPS 204; RFC 8032; draft-ietf-lamps-pq-composite-sigs-19; C2SP signed-note v1.0.0 and tlog-cosignature v1.1.0-rc.1;
+// TOM 3.3.
 package sign
