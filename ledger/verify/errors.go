@@ -28,6 +28,10 @@ const (
 	KindCheckpoint Kind = "checkpoint"
 	KindReceipt    Kind = "receipt"
 	KindFile       Kind = "file"
+	KindKey        Kind = "key"
+	KindWitness    Kind = "witness"
+	KindGap        Kind = "gap"
+	KindClosed     Kind = "closed"
 )
 
 // located is what every error about an export can say: its kind, and the first and last position concerned.
@@ -150,6 +154,32 @@ type FileError struct {
 	Err  error
 }
 
+// KeyError reports a change of keys that the log does not bear out.
+type KeyError struct {
+	Seq    uint64 // position of the announcement, or where it should be
+	Key    string // id of the key; empty if the announcement as a whole is meant
+	Reason string
+}
+
+// WitnessError reports a checkpoint with fewer cosignatures than it must carry, or with an invalid one by a known witness.
+type WitnessError struct {
+	File    string // the checkpoint's file, or what else it came from
+	Witness string // name; empty if none in particular is meant
+	Reason  string
+}
+
+// GapError reports a recovery that the log does not declare as it must, or a gap that does not cover what was lost.
+type GapError struct {
+	Seq    uint64 // position of the entry that declares the gap, or where the loss begins
+	Reason string
+}
+
+// ClosedError reports an entry after the one that closed the log, or a closing that is not in form.
+type ClosedError struct {
+	Seq    uint64 // 0-based position in the log
+	Reason string
+}
+
 // Error says what was found, where.
 func (e *MalformedEntryError) Error() string { return at(e.Seq) + fmt.Sprintf("malformed: %v", e.Err) }
 
@@ -223,6 +253,28 @@ func (e *ReceiptError) Error() string { return at(e.Seq) + "receipt: " + e.Reaso
 // Error says what was found, where.
 func (e *FileError) Error() string { return fmt.Sprintf("verify: %s: %v", e.File, e.Err) }
 
+// Error says what was found, where.
+func (e *KeyError) Error() string {
+	if e.Key == "" {
+		return at(e.Seq) + e.Reason
+	}
+	return at(e.Seq) + "key " + e.Key + " " + e.Reason
+}
+
+// Error says what was found, where.
+func (e *WitnessError) Error() string {
+	if e.Witness == "" {
+		return "verify: " + e.File + ": " + e.Reason
+	}
+	return "verify: " + e.File + ": witness " + e.Witness + ": " + e.Reason
+}
+
+// Error says what was found, where.
+func (e *GapError) Error() string { return at(e.Seq) + e.Reason }
+
+// Error says what was found, where.
+func (e *ClosedError) Error() string { return at(e.Seq) + e.Reason }
+
 func at(seq uint64) string { return fmt.Sprintf("verify: entry %d: ", seq) }
 
 // Unwrap returns the cause.
@@ -252,3 +304,7 @@ func (e *RedactionError) where() (Kind, uint64, uint64)      { return KindRedact
 func (e *CheckpointError) where() (Kind, uint64, uint64)     { return KindCheckpoint, nowhere, nowhere }
 func (e *ReceiptError) where() (Kind, uint64, uint64)        { return KindReceipt, e.Seq, e.Seq }
 func (e *FileError) where() (Kind, uint64, uint64)           { return KindFile, nowhere, nowhere }
+func (e *KeyError) where() (Kind, uint64, uint64)            { return KindKey, e.Seq, e.Seq }
+func (e *WitnessError) where() (Kind, uint64, uint64)        { return KindWitness, nowhere, nowhere }
+func (e *GapError) where() (Kind, uint64, uint64)            { return KindGap, e.Seq, e.Seq }
+func (e *ClosedError) where() (Kind, uint64, uint64)         { return KindClosed, e.Seq, e.Seq }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"math"
@@ -35,6 +36,9 @@ type Key struct {
 	From uint64
 	// Until is the first position the key is no longer valid at. Zero means it is still valid.
 	Until uint64
+	// Compromised says that the key got into wrong hands. What it signed where it was valid still counts, since later
+	// checkpoints bind it; a report shows it.
+	Compromised bool
 }
 
 // ID returns the key's id.
@@ -51,6 +55,14 @@ func (k *Key) Algorithm() string {
 		return sign.CompositeName
 	}
 	return sign.Ed25519Name
+}
+
+// public returns the bytes of the public key.
+func (k *Key) public() []byte {
+	if k.Composite != nil {
+		return k.Composite.Bytes()
+	}
+	return k.Ed25519.Bytes()
 }
 
 // ValidAt reports whether the key may sign at a position.
@@ -85,13 +97,33 @@ type keysFile struct {
 	Keys   []keyFile `json:"keys"`
 }
 
+// keyFile has pointers where a member that is missing differs from its zero value.
 type keyFile struct {
-	ID        sign.KeyID `json:"id"`
-	Purpose   Purpose    `json:"purpose"`
-	Algorithm string     `json:"algorithm"`
-	Public    []byte     `json:"public"`
-	From      uint64     `json:"from"`
-	Until     uint64     `json:"until,omitempty"`
+	ID          sign.KeyID  `json:"id"`
+	Purpose     Purpose     `json:"purpose"`
+	Algorithm   string      `json:"algorithm"`
+	Public      base64Bytes `json:"public"`
+	From        *uint64     `json:"from"`
+	Until       *uint64     `json:"until,omitempty"`
+	Compromised *bool       `json:"compromised,omitempty"`
+}
+
+// base64Bytes are bytes in base64 without line breaks and stray bits, which package json would let pass.
+type base64Bytes []byte
+
+// MarshalText returns the base64.
+func (b base64Bytes) MarshalText() ([]byte, error) {
+	return base64.StdEncoding.AppendEncode(nil, b), nil
+}
+
+// UnmarshalText decodes base64 that is exactly what MarshalText returns.
+func (b *base64Bytes) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.Strict().DecodeString(string(text))
+	if err != nil || base64.StdEncoding.EncodedLen(len(raw)) != len(text) {
+		return malformed("base64", "not in its only form")
+	}
+	*b = raw
+	return nil
 }
 
 // ParseKeys parses keys.json. It refuses unknown members, unknown algorithms, ids that do not match their key, and a
@@ -116,7 +148,13 @@ func ParseKeys(text []byte) (*KeyHistory, error) {
 }
 
 func (f *keyFile) key() (Key, error) {
-	k := Key{Purpose: f.Purpose, From: f.From, Until: f.Until}
+	if f.From == nil || f.Until != nil && *f.Until == 0 || f.Compromised != nil && !*f.Compromised {
+		return Key{}, malformed("keys", "a member that is missing, or has no effect")
+	}
+	k := Key{Purpose: f.Purpose, From: *f.From, Compromised: f.Compromised != nil}
+	if f.Until != nil {
+		k.Until = *f.Until
+	}
 	var err error
 	switch f.Algorithm {
 	case sign.CompositeName:
@@ -164,11 +202,12 @@ func (h *KeyHistory) Marshal() ([]byte, error) {
 	f := keysFile{Format: keysFormat, Origin: h.Origin, Keys: []keyFile{}}
 	for i := range h.Keys {
 		k := &h.Keys[i]
-		kf := keyFile{ID: k.ID(), Purpose: k.Purpose, Algorithm: k.Algorithm(), From: k.From, Until: k.Until}
-		if k.Composite != nil {
-			kf.Public = k.Composite.Bytes()
-		} else {
-			kf.Public = k.Ed25519.Bytes()
+		kf := keyFile{ID: k.ID(), Purpose: k.Purpose, Algorithm: k.Algorithm(), Public: k.public(), From: &k.From}
+		if k.Until != 0 {
+			kf.Until = &k.Until
+		}
+		if k.Compromised {
+			kf.Compromised = &k.Compromised
 		}
 		f.Keys = append(f.Keys, kf)
 	}
@@ -211,8 +250,13 @@ func (h *KeyHistory) entryKey(id sign.KeyID, seq uint64) *sign.CompositePublicKe
 	return nil
 }
 
-// strictJSON decodes one JSON document that has only known members and nothing after it.
+// strictJSON decodes one JSON document that has only known members, each at most once and under its exact name, and nothing
+// after it. Package json alone takes the last of several members and names in other letters, so that two readers could
+// understand one document differently.
 func strictJSON(text []byte, into any) error {
+	if err := exactNames(json.NewDecoder(bytes.NewReader(text))); err != nil {
+		return err
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -222,4 +266,41 @@ func strictJSON(text []byte, into any) error {
 		return ErrMalformed
 	}
 	return nil
+}
+
+// exactNames walks one value and refuses objects with a name twice, or with one that is not [a-z0-9_].
+func exactNames(d *json.Decoder) error {
+	type object struct {
+		names map[string]bool // nil for an array
+		name  bool            // a name comes next
+	}
+	var open []object
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		top := len(open) - 1
+		if name, ok := token.(string); ok && top >= 0 && open[top].name {
+			if !nameOK(name, maxReason) || open[top].names[name] {
+				return ErrMalformed
+			}
+			open[top].names[name], open[top].name = true, false
+			continue
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, object{names: map[string]bool{}, name: true})
+		case json.Delim('['):
+			open = append(open, object{})
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:top]
+		}
+		if top = len(open) - 1; top < 0 {
+			return nil
+		}
+		if token != json.Delim('{') {
+			open[top].name = open[top].names != nil
+		}
+	}
 }

@@ -29,6 +29,7 @@ type Report struct {
 	Tenant  string     `json:"tenant,omitempty"` // UUID, from the first entry
 	Size    uint64     `json:"size"`             // entries according to the checkpoint
 	Root    string     `json:"root"`             // hexadecimal root according to the checkpoint
+	From    uint64     `json:"from,omitempty"`   // position of the first entry read; not 0 with Config.From only
 	Entries uint64     `json:"entries"`          // entries read
 	First   *time.Time `json:"first,omitempty"`  // time of the first entry
 	Last    *time.Time `json:"last,omitempty"`   // time of the last entry
@@ -36,6 +37,16 @@ type Report struct {
 	Critical    uint64 `json:"critical"`    // critical entries with a valid signature
 	Checkpoints int    `json:"checkpoints"` // older checkpoints whose signature and root are right
 	Receipts    int    `json:"receipts"`    // receipts found in the log
+
+	// Gaps are the losses that the log declares after a restore. They are no findings, but whoever shows a report shows
+	// them prominently: what happened there, nobody can tell from the log.
+	Gaps []Gap `json:"gaps,omitempty"`
+	// LostReceipts counts receipts for entries that lie in a declared gap: they prove that an entry was lost.
+	LostReceipts int `json:"lost_receipts,omitempty"`
+	// Closed is the time of the entry that ended the log. Nil means that it is open.
+	Closed *time.Time `json:"closed,omitempty"`
+	// Witnesses are Config.Witnesses whose cosignatures the export's checkpoints carry.
+	Witnesses []WitnessUse `json:"witnesses,omitempty"`
 
 	Openings         uint64 `json:"openings"`          // personal values that open their commitment
 	Redacted         uint64 `json:"redacted"`          // personal values lawfully erased
@@ -62,6 +73,32 @@ type KeyUse struct {
 	From      uint64  `json:"from"`
 	Until     uint64  `json:"until,omitempty"`
 	Used      uint64  `json:"used"` // entry signatures verified
+	// Pinned says that the caller gave the key, not the export.
+	Pinned bool `json:"pinned,omitempty"`
+	// Announced is the position of the entry that announced the key, under an older key. Nil means that none did: it is one
+	// of the first keys, or its announcement was not read.
+	Announced *uint64 `json:"announced,omitempty"`
+	// Compromised says that the key got into wrong hands at an unknown time.
+	Compromised bool `json:"compromised,omitempty"`
+}
+
+// WitnessUse is a witness whose cosignatures an export's checkpoints carry.
+type WitnessUse struct {
+	Name        string    `json:"name"`
+	Key         string    `json:"key"`         // 8 hexadecimal digits, the key hash of its note lines
+	Checkpoints int       `json:"checkpoints"` // with its valid cosignature
+	Size        uint64    `json:"size"`        // of the largest of them
+	At          time.Time `json:"at"`          // when the witness signed that one
+}
+
+// Gap is a loss that the log declares: entries that were written, witnessed and not restored.
+type Gap struct {
+	Epoch     uint64    `json:"epoch"` // the epoch that began after it
+	From      uint64    `json:"from"`  // first position lost
+	Until     uint64    `json:"until"` // first position not lost: the size that was remembered outside
+	Entry     uint64    `json:"entry"` // the entry that declares it
+	At        time.Time `json:"at"`    // that entry's time
+	Approvers []string  `json:"approvers"`
 }
 
 // Finding is one fault.

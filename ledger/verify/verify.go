@@ -7,17 +7,27 @@ import (
 	"io/fs"
 	"math"
 	"time"
+
+	"github.com/pioneerdesk/tomkit/ledger/sign"
 )
 
 // Config tunes Verify. The zero value judges an export by itself; give it what you know from elsewhere.
 type Config struct {
-	// Keys is a key history obtained by another way than the export. Nil means that the export's own keys.json is
-	// believed, which a forger can replace together with everything else.
+	// Keys is a key history obtained by another way than the export. It may be older than the export: keys that came later
+	// count once the log announces them under a key that counts. Nil means that the first keys of the export's own keys.json
+	// are believed, which a forger can replace together with everything else.
 	Keys *KeyHistory
 	// Receipts must be contained in the log. One that is not shows a cut tail or a rewritten log.
 	Receipts []*Receipt
 	// Since is a signed checkpoint obtained earlier, which the log must continue. Nil means none.
 	Since []byte
+	// From is a signed checkpoint that was verified before and is trusted: only what came after it is read, from the last full
+	// bundle of entries before its end on. The tiles must give its root. Nil means everything.
+	From []byte
+	// Witnesses are the witnesses whose cosignatures of checkpoints are checked. Several keys of one name are one witness.
+	Witnesses []*sign.WitnessPublicKey
+	// Quorum is the number of different Witnesses that the export's checkpoint must carry cosignatures of. Zero means none.
+	Quorum int
 	// Origin is the origin the export must have. Empty means any.
 	Origin string
 	// Tenant is the tenant the entries must belong to. Nil means the first entry's.

@@ -52,6 +52,7 @@ const (
 	phaseOpenings
 	phaseRedactions
 	phaseCheckpoints
+	phaseTimestamps
 	phaseClosed
 )
 
@@ -59,7 +60,7 @@ const (
 var ErrOrder = errors.New("verify: export written out of order")
 
 // Writer writes an export as a stream, in memory independent of its length: first all entries, then all signatures,
-// openings, redactions and older checkpoints, each in ascending order, then Close. Any of them may be absent. It does
+// openings, redactions, older checkpoints and time stamps, each in ascending order, then Close. Any of them may be absent. It does
 // not judge what it writes: a damaged log is exported as it is, for the verifier to find. It is not safe for concurrent
 // use; after an error it is of no use.
 type Writer struct {
@@ -256,6 +257,21 @@ func (w *Writer) Checkpoint(signed []byte) error {
 		return err
 	}
 	return w.put(dirCheckpoints+"/"+olderName(c.Size), signed)
+}
+
+// Timestamp writes a time stamp of the checkpoint of a size, the last one included: a DER TimeStampToken over SHA-256 of its
+// text.
+func (w *Writer) Timestamp(t TimestampFile, token []byte) error {
+	if !anchorNameOK(t.Anchor) {
+		return malformed("timestamp", "not the name of an anchor")
+	}
+	if len(token) > MaxToken {
+		return tooLarge("timestamp", len(token), MaxToken)
+	}
+	if err := w.enter(phaseTimestamps, ""); err != nil {
+		return err
+	}
+	return w.put(t.Path(), token)
 }
 
 // Size returns the number of entries appended.
