@@ -9,13 +9,4 @@ type Clearance interface {
 
 // Cleared demands that the subject's clearance clears the resource's label. It denies with [LabelTooLow], also without a
 // clearance and without a label: what is not labelled is shown to nobody.
-func Cleared() Condition { return cleared{} }
-
-type cleared struct{}
-
-func (cleared) check(sub *Subject, req Request) Reason {
-	if sub.Clearance == nil || req.Label == nil || !sub.Clearance.Clears(req.Label) {
-		return LabelTooLow
-	}
-	return Allowed
-}
+func Cleared() Condition { return Condition{kind: cleared} }

@@ -78,11 +78,11 @@ func TestRequirement(t *testing.T) {
 		require.False(t, need.Decide(&good, request).Allowed)
 		require.False(t, need.Decide(&abac.Subject{Set: new(abac.Set)}, abac.Request{}).Allowed)
 	})
-	t.Run("an unregistered permission, a nil condition and a negative age are refused", func(t *testing.T) {
+	t.Run("an unregistered permission, the zero condition and a negative age are refused", func(t *testing.T) {
 		for _, make := range []func() error{
 			func() error { _, err := u.Require("devices:raed"); return err },
 			func() error { _, err := u.Require("devices:*"); return err },
-			func() error { _, err := u.Require("devices:read", nil); return err },
+			func() error { _, err := u.Require("devices:read", abac.Condition{}); return err },
 			func() error { _, err := u.Require("devices:read", abac.MFA(abac.MultiFactor, -1)); return err },
 			func() error { _, err := u.Require("devices:read", abac.MFA(abac.PhishingResistant+1, 0)); return err },
 		} {
@@ -102,6 +102,9 @@ func TestReasonsHaveStableCodes(t *testing.T) {
 		abac.NoDecision: "no_decision", abac.Allowed: "allowed", abac.NoMatch: "no_match", abac.ExplicitDeny: "explicit_deny",
 		abac.NoToken: "no_token", abac.InvalidPolicy: "invalid_policy", abac.InvalidPermission: "invalid_permission",
 		abac.StalePolicy: "stale_policy", abac.TenantMismatch: "tenant_mismatch", abac.MFARequired: "mfa_required",
+		abac.OutsideTimeWindow: "outside_time_window", abac.NetworkNotAllowed: "network_not_allowed",
+		abac.DevicePosture: "device_posture", abac.LabelTooLow: "label_too_low",
+		abac.DualControlRequired: "dual_control_required", abac.InvalidCondition: "invalid_condition",
 		abac.Reason(200): "no_decision",
 	} {
 		text, err := reason.MarshalText()

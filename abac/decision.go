@@ -33,23 +33,38 @@ const (
 	TenantMismatch
 	// MFARequired: the policies allow, but the subject's authentication is too weak or too old for this permission.
 	MFARequired
-	// LabelTooLow: the subject's clearance does not dominate the resource's label, or one of the two is not known.
+	// OutsideTimeWindow: the policies allow, but not at this time of the week.
+	OutsideTimeWindow
+	// NetworkNotAllowed: the policies allow, but not from the client's address.
+	NetworkNotAllowed
+	// DevicePosture: the policies allow, but the device does not show what is demanded, or did so too long ago.
+	DevicePosture
+	// LabelTooLow: the policies allow, but the subject's clearance does not dominate the resource's label.
 	LabelTooLow
+	// DualControlRequired: the policies allow, but a second person's approval is missing.
+	DualControlRequired
+	// InvalidCondition: a condition is not valid or belongs to other permissions; it holds for nobody.
+	InvalidCondition
 	reasons // number of reasons
 )
 
 var reasonCodes = [reasons]string{
-	NoDecision:        "no_decision",
-	Allowed:           "allowed",
-	NoMatch:           "no_match",
-	ExplicitDeny:      "explicit_deny",
-	NoToken:           "no_token",
-	InvalidPolicy:     "invalid_policy",
-	InvalidPermission: "invalid_permission",
-	StalePolicy:       "stale_policy",
-	TenantMismatch:    "tenant_mismatch",
-	MFARequired:       "mfa_required",
-	LabelTooLow:       "label_too_low",
+	NoDecision:          "no_decision",
+	Allowed:             "allowed",
+	NoMatch:             "no_match",
+	ExplicitDeny:        "explicit_deny",
+	NoToken:             "no_token",
+	InvalidPolicy:       "invalid_policy",
+	InvalidPermission:   "invalid_permission",
+	StalePolicy:         "stale_policy",
+	TenantMismatch:      "tenant_mismatch",
+	MFARequired:         "mfa_required",
+	OutsideTimeWindow:   "outside_time_window",
+	NetworkNotAllowed:   "network_not_allowed",
+	DevicePosture:       "device_posture",
+	LabelTooLow:         "label_too_low",
+	DualControlRequired: "dual_control_required",
+	InvalidCondition:    "invalid_condition",
 }
 
 // String returns the stable code, such as "no_match".

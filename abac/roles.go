@@ -10,6 +10,9 @@ import (
 // ErrRole is wrapped by errors about a role definition or an unknown role.
 var ErrRole = errors.New("invalid role")
 
+// ErrConstraint is wrapped by errors about a [Constraint].
+var ErrConstraint = errors.New("invalid constraint")
+
 // Role is a named list of policies. Roles are data: a product changes them without changing code.
 type Role struct {
 	// Name is what tokens carry: a label of the policy grammar, such as "technician".
