@@ -6,13 +6,18 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
+	"github.com/pioneerdesk/tomkit/internal/auditor/remote"
 	"github.com/pioneerdesk/tomkit/internal/cli"
+	"github.com/pioneerdesk/tomkit/vault"
 )
 
 // Source is where an export comes from.
 type Source struct {
-	Export string `arg:"" help:"The export: a directory, a .zip file or an https:// URL."`
+	Export     string `arg:"" help:"The export: a directory, a .zip file or an https:// URL."`
+	CA         string `name:"ca" help:"Certificates to trust for a URL instead of the system's, in PEM." placeholder:"FILE"`
+	BearerFile string `help:"File with a token to send to a URL's host, readable by you only." placeholder:"FILE"`
 }
 
 // export is an opened export.
@@ -27,7 +32,33 @@ type export struct {
 func (e *export) Close() error { return e.close() }
 
 // open opens the export.
-func (s *Source) open(context.Context) (*export, error) { return openLocal(s.Export) }
+func (s *Source) open(ctx context.Context) (*export, error) {
+	if !strings.Contains(s.Export, "://") {
+		if s.CA != "" || s.BearerFile != "" {
+			return nil, cli.UsageError("--ca and --bearer-file are for a URL")
+		}
+		return openLocal(s.Export)
+	}
+	var cfg remote.Config
+	if s.CA != "" {
+		var err error
+		if cfg.CA, err = readFile("--ca", s.CA, 1<<20); err != nil {
+			return nil, err
+		}
+	}
+	if s.BearerFile != "" {
+		token, err := vault.ReadPrivateFile(s.BearerFile, 8<<10)
+		if err != nil {
+			return nil, cli.UsageError("--bearer-file: %v", err)
+		}
+		cfg.Bearer = strings.TrimSpace(string(token))
+	}
+	files, err := remote.Open(ctx, s.Export, cfg)
+	if err != nil {
+		return nil, cli.UsageError("%v", err)
+	}
+	return &export{files, files.Close, files.Fault}, nil
+}
 
 // openLocal opens a directory, in which no symbolic link leads outside, or a zip archive.
 func openLocal(path string) (*export, error) {
