@@ -35,7 +35,7 @@ var thirdParty = map[string][]string{
 	"rls/audit":         {"github.com/jackc/pgx/v5"},
 	"rls/rlstest":       {"github.com/jackc/pgx/v5"},
 	"ledger/pgledger":   {"github.com/jackc/pgx/v5", "golang.org/x/mod/sumdb/tlog"},
-	"ledger/sign":       {"github.com/cloudflare/circl/sign/mldsa/mldsa44", "github.com/cloudflare/circl/sign/mldsa/mldsa65", "golang.org/x/mod/sumdb/note"},
+	"ledger/sign":       {"github.com/cloudflare/circl/sign", "golang.org/x/mod/sumdb/note"},
 	"ledger/verify":     {"golang.org/x/mod/sumdb"},
 	"authn/pgauthn":     {"github.com/jackc/pgx/v5"},
 	"authn/totp":        {"github.com/pquerna/otp"},

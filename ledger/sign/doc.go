@@ -45,7 +45,14 @@
 // refused as keys. Signing keys print as their id whatever the format verb, and refuse to become JSON.
 //
 // The text "Dilithium3" in tomkit's own data always means ML-DSA-65 of FIPS 204 in this composite; round-3 Dilithium is
-// another algorithm with other bytes.
+// another algorithm with other bytes. [Dilithium3PublicKey] verifies it, for chains that were signed before FIPS 204 and are
+// imported; nothing here signs with it.
+//
+// # Public keys as files
+//
+// PEM is a SubjectPublicKeyInfo (RFC 5280) under the algorithm's OID, for Ed25519 that of RFC 8410, which other tools read.
+// JSON is {"id":…,"algorithm":…,"public":<base64>}, a line of the ledger's keys.json. Both are parsed strictly: one key has one
+// text in each form.
 //
 // Sources: FIPS 204; RFC 8032; draft-ietf-lamps-pq-composite-sigs-19; C2SP signed-note v1.0.0 and tlog-cosignature v1.1.0-rc.1;
 // TOM 3.3.

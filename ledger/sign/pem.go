@@ -26,7 +26,7 @@ func (p *CompositePublicKey) PEM() []byte { return encodePEM(compositeOID, p.raw
 // PEM returns the key as a PEM block with a SubjectPublicKeyInfo (RFC 8410).
 func (p *Ed25519PublicKey) PEM() []byte { return encodePEM(ed25519OID, p.raw[:]) }
 
-// ParseCompositePublicKeyPEM parses what [CompositePublicKey.PEM] writes, one block and nothing else.
+// ParseCompositePublicKeyPEM parses what [CompositePublicKey.PEM] writes, one block and nothing else, in canonical form.
 func ParseCompositePublicKeyPEM(text []byte) (*CompositePublicKey, error) {
 	raw, err := decodePEM(compositeOID, text)
 	if err != nil {
@@ -35,7 +35,7 @@ func ParseCompositePublicKeyPEM(text []byte) (*CompositePublicKey, error) {
 	return ParseCompositePublicKey(raw)
 }
 
-// ParseEd25519PublicKeyPEM parses what [Ed25519PublicKey.PEM] writes, one block and nothing else.
+// ParseEd25519PublicKeyPEM parses what [Ed25519PublicKey.PEM] writes, one block and nothing else, in canonical form.
 func ParseEd25519PublicKeyPEM(text []byte) (*Ed25519PublicKey, error) {
 	raw, err := decodePEM(ed25519OID, text)
 	if err != nil {
@@ -67,5 +67,9 @@ func decodePEM(oid asn1.ObjectIdentifier, text []byte) ([]byte, error) {
 	if !info.Algorithm.OID.Equal(oid) {
 		return nil, fmt.Errorf("%w: public key of another algorithm", ErrInvalidKey)
 	}
-	return info.Key.RightAlign(), nil
+	// Many texts decode to one key; one of them is its encoding.
+	if !bytes.Equal(bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))), bytes.TrimSpace(encodePEM(oid, info.Key.Bytes))) {
+		return nil, fmt.Errorf("%w: public key not in its canonical form", ErrInvalidKey)
+	}
+	return info.Key.Bytes, nil
 }
