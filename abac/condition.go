@@ -76,7 +76,8 @@ func Device(required Posture, maxAge time.Duration) Condition {
 	return c
 }
 
-// DualControl demands the [Approval] of a second person, given at most maxAge ago. It denies with [DualControlRequired].
+// DualControl demands the [Approval] of a second person for this permission and object, given at most maxAge ago. It denies
+// with [DualControlRequired].
 func DualControl(maxAge time.Duration) Condition {
 	c := Condition{kind: dualControl, maxAge: maxAge}
 	if maxAge <= 0 {
@@ -119,7 +120,7 @@ func (c *Condition) check(sub *Subject, req *Request, permission string) Reason 
 	case cleared:
 		holds, reason = sub.Clearance != nil && req.Label != nil && sub.Clearance.Clears(req.Label), LabelTooLow
 	case dualControl:
-		holds, reason = req.Approval.approves(sub, permission, req.Now, c.maxAge), DualControlRequired
+		holds, reason = req.Approval.approves(sub, permission, req.Object, req.Now, c.maxAge), DualControlRequired
 	}
 	if holds {
 		return Allowed

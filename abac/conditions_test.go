@@ -213,10 +213,10 @@ func TestDevice(t *testing.T) {
 func TestDualControl(t *testing.T) {
 	u := universe(t, "devices:read")
 	all, none := compile(t, u, "*:*"), compile(t, u, "iam:read")
-	now, home := at(t, "UTC", "2026-11-29 12:00:00"), uuid.New()
+	now, home, object := at(t, "UTC", "2026-11-29 12:00:00"), uuid.New(), uuid.New()
 	me := abac.Subject{ID: uuid.New(), Tenant: home, Level: abac.MultiFactor}
 	second := abac.Subject{ID: uuid.New(), Tenant: home, Set: all, Level: abac.MultiFactor}
-	good := abac.Approval{By: &second, For: me.ID, Permission: "devices:read", At: now.Add(-time.Minute)}
+	good := abac.Approval{By: &second, For: me.ID, Permission: "devices:read", Object: object, At: now.Add(-time.Minute)}
 	c := abac.DualControl(time.Minute)
 	for name, tc := range map[string]struct {
 		change func(*abac.Approval, *abac.Subject)
@@ -233,6 +233,8 @@ func TestDualControl(t *testing.T) {
 		"without any policies":                 {func(_ *abac.Approval, by *abac.Subject) { by.Set = nil }, false},
 		"with a weaker authentication":         {func(_ *abac.Approval, by *abac.Subject) { by.Level = abac.SingleFactor }, false},
 		"with a stronger one":                  {func(_ *abac.Approval, by *abac.Subject) { by.Level = abac.PhishingResistant }, true},
+		"for another object":                   {func(a *abac.Approval, _ *abac.Subject) { a.Object = uuid.New() }, false},
+		"for no object":                        {func(a *abac.Approval, _ *abac.Subject) { a.Object = uuid.Nil }, false},
 		"too long ago":                         {func(a *abac.Approval, _ *abac.Subject) { a.At = now.Add(-time.Minute - 1) }, false},
 		"at no known time":                     {func(a *abac.Approval, _ *abac.Subject) { a.At = time.Time{} }, false},
 		"in the future, beyond clocks' errors": {func(a *abac.Approval, _ *abac.Subject) { a.At = now.Add(time.Minute + 1) }, false},
@@ -245,7 +247,7 @@ func TestDualControl(t *testing.T) {
 			if tc.want {
 				want = abac.Allowed
 			}
-			require.Equal(t, want, holds(t, c, me, abac.Request{Now: now, Approval: &approval}))
+			require.Equal(t, want, holds(t, c, me, abac.Request{Now: now, Object: object, Approval: &approval}))
 		})
 	}
 	require.Equal(t, abac.DualControlRequired, holds(t, c, me, abac.Request{Now: now}))
@@ -253,7 +255,7 @@ func TestDualControl(t *testing.T) {
 	nameless.ID = uuid.Nil
 	approval := good
 	approval.For = uuid.Nil
-	require.Equal(t, abac.DualControlRequired, holds(t, c, nameless, abac.Request{Now: now, Approval: &approval}), "an acting subject without an id")
+	require.Equal(t, abac.DualControlRequired, holds(t, c, nameless, abac.Request{Now: now, Object: object, Approval: &approval}), "an acting subject without an id")
 }
 
 func TestConditionsThatAreNotValid(t *testing.T) {

@@ -3,14 +3,19 @@ package abac
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
 
 // ErrEscalation is wrapped by every refusal of [Roles.CanGrant].
 var ErrEscalation = errors.New("grant exceeds the granter's rights")
+
+// MaxApprovalAge is how long the approval of a grant of a reserved role lasts.
+const MaxApprovalAge = 15 * time.Minute
+
+// GrantPermission is the permission that an approval of a grant names.
+const GrantPermission = "iam:write"
 
 // Grant is a change of somebody's rights before it is made.
 type Grant struct {
@@ -19,6 +24,12 @@ type Grant struct {
 	Role   string    // the role they will have, of the catalogue
 	// Individual are the policies they will have beyond the role's.
 	Individual []string
+	// HoldsRole and Holds are the rights that To has now; zero for somebody new.
+	HoldsRole string
+	Holds     *Set
+	// Approval is that of a second holder of a reserved role, about To; Now is the current time, to judge its age.
+	Approval *Approval
+	Now      time.Time
 }
 
 // EscalationRule names the rule of granting that a [Grant] broke.
@@ -30,12 +41,14 @@ const (
 	GrantInvalid    EscalationRule = "grant_invalid"     // unknown role, void policies or ones of another universe
 	NotToSelf       EscalationRule = "not_to_self"       // nobody changes their own rights
 	OtherTenant     EscalationRule = "other_tenant"      // the grant is for another tenant than the granter works in
-	RoleReserved    EscalationRule = "role_reserved"     // only holders of the role may grant it
+	RoleReserved    EscalationRule = "role_reserved"     // only holders of the role may grant or take it
+	DualControlled  EscalationRule = "dual_control"      // a reserved role needs the approval of a second holder
+	TargetBeyond    EscalationRule = "target_beyond"     // the user holds more than the granter, who may not change that
 	BeyondOwnRights EscalationRule = "beyond_own_rights" // the grant allows what the granter may not do
 	DenyDropped     EscalationRule = "deny_dropped"      // the grant lacks a deny that binds the granter
 )
 
-// An EscalationError says which rule a grant broke and, for the last two rules, gives one permission as proof.
+// An EscalationError says which rule a grant broke and, for the last three rules, gives one permission as proof.
 type EscalationError struct {
 	Rule EscalationRule
 	// Permission is a registered permission that shows the breach, or, where only unregistered ones do, the resource and
@@ -52,9 +65,10 @@ func (e *EscalationError) Error() string {
 func (e *EscalationError) Unwrap() error { return ErrEscalation }
 
 // CanGrant returns nil if granter may make the grant, else an *[EscalationError]. Nobody grants what they may not do
-// themselves, drops a deny that binds them, changes their own rights or reaches into another tenant, and a reserved role
-// is granted by its holders only. Both sets are compared over every permission there can be, not only the registered ones:
-// "*:*" is more than a list of everything there is today.
+// themselves, drops a deny that binds them, changes their own rights or those of somebody who holds more, or reaches into
+// another tenant. A reserved role is granted, and taken, by two of its holders only: one acts, another approved. All sets
+// are compared over every permission there can be, not only the registered ones: "*:*" is more than a list of everything
+// there is today.
 //
 // Whether granter may grant at all ("iam:write") is decided before, like every other permission.
 func (r *Roles) CanGrant(granter *Subject, g Grant) error {
@@ -63,7 +77,8 @@ func (r *Roles) CanGrant(granter *Subject, g Grant) error {
 	}
 	role, known := r.byName[g.Role]
 	granted, err := granter.Set.universe.Compile(Source{Policies: role.Policies}, Source{Policies: g.Individual})
-	if !known || err != nil || g.To == uuid.Nil {
+	held, heldKnown := r.byName[g.HoldsRole]
+	if !known || err != nil || g.To == uuid.Nil || g.HoldsRole != "" && !heldKnown {
 		return &EscalationError{Rule: GrantInvalid}
 	}
 	switch {
@@ -71,13 +86,29 @@ func (r *Roles) CanGrant(granter *Subject, g Grant) error {
 		return &EscalationError{Rule: NotToSelf}
 	case g.Tenant == uuid.Nil || granter.Tenant != g.Tenant:
 		return &EscalationError{Rule: OtherTenant}
-	case role.Reserved && granter.Role != role.Name:
-		return &EscalationError{Rule: RoleReserved}
+	}
+	for _, reserved := range []Role{role, held} {
+		if reserved.Reserved && granter.Role != reserved.Name {
+			return &EscalationError{Rule: RoleReserved}
+		}
+		if reserved.Reserved && !g.approved(granter, reserved.Name) {
+			return &EscalationError{Rule: DualControlled}
+		}
+	}
+	own := Rights{Set: granter.Set}
+	if v := (Rights{Set: g.Holds}).Implies(own); v.Answer != Yes {
+		return escalation(TargetBeyond, v.Counterexample.Permission)
 	}
 	if err := withinRegistered(granter.Set, granted); err != nil {
 		return err
 	}
 	return withinAll(granter.Set, granted)
+}
+
+// approved reports whether a second holder of role approved that granter sets the rights of g.To, who is neither of them.
+func (g *Grant) approved(granter *Subject, role string) bool {
+	return g.Approval.approves(granter, GrantPermission, g.To, g.Now, MaxApprovalAge) &&
+		g.Approval.By.Role == role && g.Approval.By.ID != g.To
 }
 
 // withinRegistered compares bitsets, two operations a word.
@@ -93,22 +124,11 @@ func withinRegistered(own, granted *Set) error {
 	return nil
 }
 
-// withinAll compares the sets over one representative of every kind of permission. Rules tell two resources apart only if
-// one of them lies under a resource that a rule mentions and the other does not, and likewise for actions; so the resources
-// and actions mentioned, and one of each that is not, stand for all.
+// withinAll compares the sets over one representative of every kind of permission.
 func withinAll(own, granted *Set) error {
-	resources, actions := make(names), make(names)
-	for _, s := range []*Set{own, granted} {
-		for i := range s.rules {
-			resources[s.rules[i].Resource], actions[s.rules[i].Action] = struct{}{}, struct{}{}
-		}
-	}
-	for _, mentioned := range []names{resources, actions} {
-		delete(mentioned, Any)
-		mentioned[mentioned.other()] = struct{}{}
-	}
-	for _, resource := range slices.Sorted(maps.Keys(resources)) {
-		for _, action := range slices.Sorted(maps.Keys(actions)) {
+	resources, actions := mentioned(Rights{Set: own}, Rights{Set: granted})
+	for _, resource := range resources {
+		for _, action := range actions {
 			mine, theirs := own.decideParts(resource, action), granted.decideParts(resource, action)
 			if theirs.Allowed && !mine.Allowed {
 				return escalation(BeyondOwnRights, resource+":"+action)
@@ -119,20 +139,6 @@ func withinAll(own, granted *Set) error {
 		}
 	}
 	return nil
-}
-
-// names is a set of resources or of actions.
-type names map[string]struct{}
-
-// other returns a name that is not among them.
-func (n names) other() string {
-	name := "other"
-	for {
-		if _, taken := n[name]; !taken {
-			return name
-		}
-		name += "_"
-	}
 }
 
 func escalation(rule EscalationRule, permission string) error {

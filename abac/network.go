@@ -47,3 +47,67 @@ func inNetworks(networks []netip.Prefix, addr netip.Addr) bool {
 	}
 	return false
 }
+
+// intersect returns what lies in one network of each list. Two networks are nested or apart.
+func intersect(a, b []netip.Prefix) []netip.Prefix {
+	both := []netip.Prefix{}
+	for _, p := range a {
+		for _, q := range b {
+			switch {
+			case !p.Overlaps(q):
+			case p.Bits() >= q.Bits():
+				both = append(both, p)
+			default:
+				both = append(both, q)
+			}
+		}
+	}
+	slices.SortFunc(both, comparePrefixes)
+	return slices.Compact(both)
+}
+
+// uncovered looks for an address in one of have, or any address if not limited, that lies in none of want.
+func uncovered(have []netip.Prefix, limited bool, want []netip.Prefix) (netip.Addr, bool) {
+	if !limited {
+		return netip.Addr{}, true // an unknown address is in no network
+	}
+	for _, p := range have {
+		if addr, missing := gap(p, want); missing {
+			return addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// gap looks for an address of p in none of networks. It halves p only while one of them begins inside it, so it is done
+// after one step for each of their bits.
+func gap(p netip.Prefix, networks []netip.Prefix) (netip.Addr, bool) {
+	inside := false
+	for _, q := range networks {
+		if q.Overlaps(p) {
+			if q.Bits() <= p.Bits() {
+				return netip.Addr{}, false
+			}
+			inside = true
+		}
+	}
+	if p.Addr().Is6() && p.Bits() >= mapped.Bits() && mapped.Contains(p.Addr()) {
+		return netip.Addr{}, false // these addresses are IPv4
+	}
+	if !inside && !(p.Addr().Is6() && p.Overlaps(mapped)) {
+		return p.Addr(), true
+	}
+	low := netip.PrefixFrom(p.Addr(), p.Bits()+1)
+	if addr, missing := gap(low, networks); missing {
+		return addr, true
+	}
+	return gap(netip.PrefixFrom(upperHalf(p), p.Bits()+1), networks)
+}
+
+// upperHalf returns the first address of p's upper half.
+func upperHalf(p netip.Prefix) netip.Addr {
+	bytes := p.Addr().AsSlice()
+	bytes[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
+	addr, _ := netip.AddrFromSlice(bytes)
+	return addr
+}

@@ -66,27 +66,28 @@ type Request struct {
 	Addr netip.Addr
 	// Label is the resource's confidentiality label, a label.Label, for [Cleared].
 	Label any
-	// Approval is what a second person approved, for [DualControl].
+	// Object is what is acted upon, and Approval what a second person approved about it, for [DualControl].
+	Object   uuid.UUID
 	Approval *Approval
 	// Constraints are those of the policy set in force. Nil means none.
 	Constraints *Constraints
 }
 
-// Approval is a second person's consent to one action of somebody else's. The server keeps it, and binds it to the object
-// that is acted upon; this package checks who, for whom, for what and when.
+// Approval is a second person's consent to one action of somebody else's. The server keeps it, and uses it once.
 type Approval struct {
 	By         *Subject  // who approves, with the rights of that moment
 	For        uuid.UUID // the subject who may then act
 	Permission string    // what it may then do, such as "iam:write"
+	Object     uuid.UUID // to what; the zero UUID is the action without an object
 	At         time.Time
 }
 
-// approves reports whether a is consent to sub's using permission: by somebody else who works in the same tenant, is no
-// weaker authenticated, and might have used the permission as well.
-func (a *Approval) approves(sub *Subject, permission string, now time.Time, maxAge time.Duration) bool {
+// approves reports whether a is consent to sub's using permission on object: by somebody else who works in the same tenant,
+// is no weaker authenticated, and might have used the permission as well.
+func (a *Approval) approves(sub *Subject, permission string, object uuid.UUID, now time.Time, maxAge time.Duration) bool {
 	if a == nil || a.By == nil || a.By.ID == uuid.Nil || sub.ID == uuid.Nil {
 		return false
 	}
 	return a.For == sub.ID && a.By.ID != sub.ID && a.By.Tenant == sub.Tenant && a.By.Level >= sub.Level &&
-		a.Permission == permission && a.By.Set.DecideString(permission).Allowed && recent(a.At, now, maxAge)
+		a.Permission == permission && a.Object == object && a.By.Set.DecideString(permission).Allowed && recent(a.At, now, maxAge)
 }

@@ -1,0 +1,16 @@
+package abac
+
+// FailingReasons returns the reasons of all conditions that bind the rights and do not hold, where a decision stops at the
+// first.
+func FailingReasons(r Rights, c Case) (reasons []Reason) {
+	resource, action, _ := ParsePermission(c.Permission)
+	c.Subject.Set, c.Subject.Role = r.Set, r.Role
+	for _, one := range r.Constraints.list {
+		for i := range one.when {
+			if reason := one.when[i].check(&c.Subject, &c.Request, c.Permission); one.binds(r.Role) && one.Covers(resource, action) && reason != Allowed {
+				reasons = append(reasons, reason)
+			}
+		}
+	}
+	return reasons
+}
