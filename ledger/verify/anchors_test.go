@@ -117,25 +117,6 @@ func TestKeysAreBoundToPositions(t *testing.T) {
 	}
 }
 
-func TestRotatedKeysVerify(t *testing.T) {
-	k := small()
-	next := must(sign.NewCompositeKey(seeded(21)))
-	keys := &verify.KeyHistory{Origin: k.origin, Keys: append([]verify.Key(nil), k.keys.Keys...)}
-	keys.Keys[2].Until = 20
-	keys.Keys = append(keys.Keys, verify.Key{Purpose: verify.PurposeEntry, Composite: next.Public(), From: 20})
-	p := k.parts()
-	p.keys = keys
-	for i := range p.signatures {
-		if seq := p.signatures[i].Seq; seq >= 20 {
-			p.signatures[i] = verify.EntrySignature{Seq: seq, Key: next.Public().ID(), Sig: must(next.Sign(sign.ContextEntry, p.entries[seq]))}
-		}
-	}
-	r := check(t, p.files(), verify.Config{})
-	if !r.Intact() || r.Keys[2].Used == 0 || r.Keys[3].Used == 0 || r.Keys[2].Used+r.Keys[3].Used != r.Critical {
-		t.Errorf("%v, keys %+v", r.Err(), r.Keys)
-	}
-}
-
 func TestPinnedKeysOutweighTheExports(t *testing.T) {
 	k := small()
 	thief := newKit(40)

@@ -130,17 +130,18 @@ var (
 	ErrBadSignature = errors.New("verify: checkpoint signature does not verify")
 )
 
-// OpenCheckpoint checks the signatures of a signed note and returns its checkpoint. keys must be of the same origin.
+// OpenCheckpoint checks the signatures of a signed note and returns its checkpoint. keys must be of the same log, in the
+// same epoch or a later one.
 // Lines by unknown keys, such as witnesses', are ignored.
 func OpenCheckpoint(signed []byte, keys *KeyHistory) (Checkpoint, error) {
 	c, err := peekCheckpoint(signed)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	if keys.Origin != c.Origin {
+	if !sameLog(keys.Origin, c.Origin) || epochOf(c.Origin) > epochOf(keys.Origin) {
 		return Checkpoint{}, fmt.Errorf("%w: the keys belong to another log", ErrUnsigned)
 	}
-	verifiers, want, err := keys.noteVerifiers(c.Size)
+	verifiers, want, err := keys.noteVerifiers(c.Origin, c.Size)
 	if err != nil {
 		return Checkpoint{}, err
 	}

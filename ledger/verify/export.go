@@ -66,54 +66,58 @@ func (r *run) open() error {
 		return fmt.Errorf("%w: no checkpoint", ErrUnusable)
 	}
 	r.openings, r.report.OpeningsIncluded = l.Openings, l.Openings
+	if err == nil {
+		r.head, err = peekCheckpoint(signed)
+	}
 	r.openKeys()
 	r.openHead(signed, err, l)
 	r.openSides()
 	return nil
 }
 
+// openKeys reads the export's key history and settles which keys to judge by.
 func (r *run) openKeys() {
-	r.keys, r.report.KeysPinned = r.cfg.Keys, r.cfg.Keys != nil
-	if r.keys == nil {
-		text, err := r.read(fileKeys, MaxKeysFile, nil)
-		if err == nil {
-			r.keys, err = ParseKeys(text)
-		}
-		if err != nil {
+	pinned := r.cfg.Keys
+	r.report.KeysPinned = pinned != nil
+	text, err := r.read(fileKeys, MaxKeysFile, nil)
+	var own *KeyHistory
+	if err == nil {
+		own, err = ParseKeys(text)
+	}
+	if err == nil && r.head.Origin != "" && own.Origin != r.head.Origin {
+		err = malformed("origin", "is not the checkpoint's")
+	}
+	if err != nil {
+		if pinned == nil || !isNotExist(err) {
 			r.add(&FileError{File: fileKeys, Err: err})
-			r.keys = &KeyHistory{}
 		}
 	}
-	r.keyUse = map[string]int{}
-	for i := range r.keys.Keys {
-		k := &r.keys.Keys[i]
-		r.keyUse[k.ID().String()] = i
-		r.report.Keys = append(r.report.Keys, KeyUse{ID: k.ID().String(), Purpose: k.Purpose, Algorithm: k.Algorithm(),
-			From: k.From, Until: k.Until})
+	if own == nil && pinned == nil {
+		own = &KeyHistory{}
 	}
+	r.setKeys(pinned, own)
 }
 
 // openHead checks the export's checkpoint. Even a forged one says how many entries to read.
 func (r *run) openHead(signed []byte, err error, l logFile) {
-	if err == nil {
-		r.head, err = peekCheckpoint(signed)
-	}
 	if err != nil {
 		r.add(&CheckpointError{File: fileCheckpoint, Err: err})
 		r.headless, r.stopped = true, true
 		return
 	}
+	_, r.logID, _, _ = ParseOrigin(r.head.Origin)
 	r.report.Origin, r.report.Size, r.report.Root = r.head.Origin, r.head.Size, hex.EncodeToString(r.head.Root[:])
 	if _, err := OpenCheckpoint(signed, r.keys); err != nil {
 		r.add(&CheckpointError{File: fileCheckpoint, Err: err})
 	}
-	if _, id, _, _ := ParseOrigin(r.head.Origin); r.head.Origin != l.Origin || hex.EncodeToString(id[:]) != l.Log {
+	r.checkQuorum(r.checkWitnesses(fileCheckpoint, signed, r.head.Size, true))
+	if r.head.Origin != l.Origin || hex.EncodeToString(r.logID[:]) != l.Log {
 		r.add(&FileError{File: fileLog, Err: malformed("origin", "is not the checkpoint's")})
 	}
 	if r.cfg.Origin != "" && r.cfg.Origin != r.head.Origin {
 		r.add(&CheckpointError{File: fileCheckpoint, Err: malformed("origin", "is not the expected one")})
 	}
-	r.anchors = append(r.anchors, anchor{name: fileCheckpoint, size: r.head.Size, root: r.head.Root})
+	r.anchors = append(r.anchors, anchor{name: fileCheckpoint, size: r.head.Size, root: r.head.Root, epoch: epochOf(r.head.Origin)})
 }
 
 // anchor is a root that the log must have had at a size.
@@ -121,7 +125,14 @@ type anchor struct {
 	name  string
 	size  uint64
 	root  [32]byte
+	epoch uint64
 	older bool // counts as a verified older checkpoint
+}
+
+// heldReceipt is a receipt that verifies, with the epoch of its checkpoint.
+type heldReceipt struct {
+	*Receipt
+	epoch uint64
 }
 
 // gatherAnchors collects what vouches for the log besides its own checkpoint. Only what is properly signed counts.
@@ -129,18 +140,24 @@ func (r *run) gatherAnchors() {
 	if r.cfg.Since != nil {
 		r.addAnchor("the earlier checkpoint", r.cfg.Since, false)
 	}
+	if r.cfg.From != nil && r.addAnchor(nameFrom, r.cfg.From, false) {
+		a := r.anchors[len(r.anchors)-1]
+		r.from, r.fromEpoch = &a, a.epoch
+	}
 	for i, receipt := range r.cfg.Receipts {
+		name := fmt.Sprintf("receipt %d", i+1)
 		c, err := receipt.Verify(r.keys)
 		if err != nil {
 			r.add(&ReceiptError{Seq: receipt.Index, Reason: err.Error()})
 			continue
 		}
-		r.receipts = append(r.receipts, receipt)
-		r.anchors = append(r.anchors, anchor{name: fmt.Sprintf("receipt %d", i+1), size: c.Size, root: c.Root})
+		r.checkWitnesses(name, receipt.Checkpoint, c.Size, false)
+		r.receipts = append(r.receipts, heldReceipt{receipt, epochOf(c.Origin)})
+		r.anchors = append(r.anchors, anchor{name: name, size: c.Size, root: c.Root, epoch: epochOf(c.Origin)})
 	}
 	r.gatherOlder()
 	slices.SortStableFunc(r.anchors, func(a, b anchor) int { return cmp.Compare(a.size, b.size) })
-	slices.SortStableFunc(r.receipts, func(a, b *Receipt) int { return cmp.Compare(a.Index, b.Index) })
+	slices.SortStableFunc(r.receipts, func(a, b heldReceipt) int { return cmp.Compare(a.Index, b.Index) })
 }
 
 func (r *run) gatherOlder() {
@@ -172,23 +189,24 @@ func (r *run) addOlder(size uint64) {
 		r.add(&FileError{File: name, Err: err})
 		return
 	}
-	if have, ok := r.addAnchor(name, signed, true); ok && have != size {
+	if r.addAnchor(name, signed, true) && r.anchors[len(r.anchors)-1].size != size {
 		r.add(&CheckpointError{File: name, Err: malformed("size", "is not the file's name")})
 	}
 }
 
-// addAnchor checks a signed checkpoint and returns its size, or false if it counts for nothing.
-func (r *run) addAnchor(name string, signed []byte, older bool) (size uint64, ok bool) {
+// addAnchor checks a signed checkpoint and reports whether it counts.
+func (r *run) addAnchor(name string, signed []byte, older bool) bool {
 	c, err := OpenCheckpoint(signed, r.keys)
-	if err == nil && c.Origin != r.head.Origin && !r.headless {
+	if err == nil && !r.headless && (!sameLog(c.Origin, r.head.Origin) || epochOf(c.Origin) > epochOf(r.head.Origin)) {
 		err = malformed("origin", "is not the export's")
 	}
 	if err != nil {
 		r.add(&CheckpointError{File: name, Err: err})
-		return 0, false
+		return false
 	}
-	r.anchors = append(r.anchors, anchor{name: name, size: c.Size, root: c.Root, older: older})
-	return c.Size, true
+	r.checkWitnesses(name, signed, c.Size, older)
+	r.anchors = append(r.anchors, anchor{name: name, size: c.Size, root: c.Root, epoch: epochOf(c.Origin), older: older})
+	return true
 }
 
 // checkAnchors compares the tree with the anchors of its size.
@@ -198,6 +216,10 @@ func (r *run) checkAnchors() {
 	for len(r.anchors) > 0 && r.anchors[0].size == size {
 		a := r.anchors[0]
 		r.anchors = r.anchors[1:]
+		if g := r.gapAfter(a.epoch); g != nil {
+			r.judgeLost(&a, g)
+			continue
+		}
 		if a.root != r.root() {
 			r.add(&RootError{File: a.name, First: min(r.goodSize, everything(size)), Last: everything(size)})
 			continue
@@ -210,12 +232,15 @@ func (r *run) checkAnchors() {
 	r.goodSize = good
 }
 
-func (r *run) checkReceipt(receipt *Receipt, leaf [32]byte) {
-	if receipt.Leaf != leaf {
+func (r *run) checkReceipt(receipt heldReceipt, leaf [32]byte) {
+	switch {
+	case r.gapAfter(receipt.epoch) != nil:
+		r.report.LostReceipts++
+	case receipt.Leaf != leaf:
 		r.add(&ReceiptError{Seq: receipt.Index, Reason: "its entry is another one in the export"})
-		return
+	default:
+		r.report.Receipts++
 	}
-	r.report.Receipts++
 }
 
 // sideFiles are the files read alongside the entries.

@@ -83,7 +83,7 @@ func (k *Key) check() error {
 	return nil
 }
 
-// KeyHistory is all keys a log ever had. Whoever pins one obtains it by another way than the export it judges.
+// KeyHistory is all keys a log ever had, under the log's newest origin. Whoever pins one obtains it by another way than the export it judges.
 type KeyHistory struct {
 	Origin string
 	Keys   []Key
@@ -215,8 +215,8 @@ func (h *KeyHistory) Marshal() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// noteVerifiers returns the verifiers of the checkpoint keys valid at a size.
-func (h *KeyHistory) noteVerifiers(size uint64) ([]note.Verifier, purposeOf, error) {
+// noteVerifiers returns the verifiers of the checkpoint keys valid at a size, for notes of an origin of the log.
+func (h *KeyHistory) noteVerifiers(origin string, size uint64) ([]note.Verifier, purposeOf, error) {
 	var list []note.Verifier
 	purposes := purposeOf{}
 	for i := range h.Keys {
@@ -227,9 +227,9 @@ func (h *KeyHistory) noteVerifiers(size uint64) ([]note.Verifier, purposeOf, err
 		var v note.Verifier
 		var err error
 		if k.Composite != nil {
-			v, err = k.Composite.NoteVerifier(h.Origin)
+			v, err = k.Composite.NoteVerifier(origin)
 		} else {
-			v, err = k.Ed25519.NoteVerifier(h.Origin)
+			v, err = k.Ed25519.NoteVerifier(origin)
 		}
 		if err != nil {
 			return nil, nil, malformed("keys", "origin is not a note key name")
@@ -238,16 +238,6 @@ func (h *KeyHistory) noteVerifiers(size uint64) ([]note.Verifier, purposeOf, err
 		purposes[v.KeyHash()] = k.Purpose
 	}
 	return list, purposes, nil
-}
-
-// entryKey returns the key that may have signed entry seq under the given id, or nil.
-func (h *KeyHistory) entryKey(id sign.KeyID, seq uint64) *sign.CompositePublicKey {
-	for i := range h.Keys {
-		if k := &h.Keys[i]; k.Purpose == PurposeEntry && k.ValidAt(seq) && k.ID() == id {
-			return k.Composite
-		}
-	}
-	return nil
 }
 
 // strictJSON decodes one JSON document that has only known members, each at most once and under its exact name, and nothing

@@ -27,6 +27,37 @@ type kit struct {
 	entries           []*verify.Entry
 	openings          []verify.Opening
 	redactions        []verify.Redaction
+	later             []signers // after rotations, by position
+}
+
+// signers are the keys that sign from a position on.
+type signers struct {
+	from              int
+	composite, critic *sign.CompositeKey
+	stock             *sign.Ed25519Key
+}
+
+// signersAt returns the keys valid at a position.
+func (k *kit) signersAt(position int) signers {
+	s := signers{0, k.composite, k.critic, k.stock}
+	for _, l := range k.later {
+		if position >= l.from {
+			s = l
+		}
+	}
+	return s
+}
+
+// chain makes the hashes of the entries anew from one on.
+func (k *kit) chain(from int) {
+	for i := from; i < len(k.entries); i++ {
+		e := k.entries[i]
+		e.PreviousHash = [32]byte{}
+		if i > 0 {
+			e.PreviousHash = k.entries[i-1].CurrentHash
+		}
+		e.CurrentHash = verify.ChainHash(e.PreviousHash, e.Action, e.EntityID, e.Narrative, e.CreatedAt)
+	}
 }
 
 // parts is everything an export is made of, open to tampering before it is written.
@@ -37,6 +68,7 @@ type parts struct {
 	openings    []verify.Opening
 	redactions  []verify.Redaction
 	checkpoints [][]byte
+	stamps      []verify.TimestampFile // whose token is the anchor's name
 	head        []byte
 	keys        *verify.KeyHistory
 	info        verify.LogInfo
@@ -129,7 +161,8 @@ func (k *kit) entrySignature(i int, canonical []byte) verify.EntrySignature {
 	if s, ok := sealed.Load(id{k, i}); ok {
 		return s.(verify.EntrySignature)
 	}
-	s := verify.EntrySignature{Seq: uint64(i), Key: k.critic.Public().ID(), Sig: must(k.critic.Sign(sign.ContextEntry, canonical))}
+	critic := k.signersAt(i).critic
+	s := verify.EntrySignature{Seq: uint64(i), Key: critic.Public().ID(), Sig: must(critic.Sign(sign.ContextEntry, canonical))}
 	sealed.Store(id{k, i}, s)
 	return s
 }
@@ -168,12 +201,13 @@ func (k *kit) sign(leaves [][32]byte) []byte {
 		c         verify.Checkpoint
 		composite *sign.CompositeKey
 	}
+	by := k.signersAt(len(leaves))
 	c := verify.Checkpoint{Origin: k.origin, Size: uint64(len(leaves)), Root: root(leaves)}
-	if s, ok := sealed.Load(id{c, k.composite}); ok {
+	if s, ok := sealed.Load(id{c, by.composite}); ok {
 		return bytes.Clone(s.([]byte))
 	}
-	signed := must(verify.SignCheckpoint(c, k.composite, k.stock))
-	sealed.Store(id{c, k.composite}, bytes.Clone(signed))
+	signed := must(verify.SignCheckpoint(c, by.composite, by.stock))
+	sealed.Store(id{c, by.composite}, bytes.Clone(signed))
 	return signed
 }
 
@@ -226,6 +260,11 @@ func (p *parts) writeTo(files verify.Files) error {
 	}
 	for _, c := range p.checkpoints {
 		if err := w.Checkpoint(c); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.stamps {
+		if err := w.Timestamp(s, []byte(s.Anchor)); err != nil {
 			return err
 		}
 	}

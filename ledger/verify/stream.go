@@ -89,8 +89,9 @@ func (r *run) finishTiles() {
 	}
 }
 
-// checkSignature checks the signature of a critical entry, and that an ordinary one has none.
-func (r *run) checkSignature(v *view, canonical []byte, seq uint64) {
+// checkSignature checks the signature of a critical entry, and that an ordinary one has none. It reports whether a key that
+// counts vouches for the entry.
+func (r *run) checkSignature(v *view, canonical []byte, seq uint64) (signed bool) {
 	l := &r.signatures
 	for l.any && l.cur.Seq < seq { // its entry could not be read
 		l.next()
@@ -103,24 +104,27 @@ func (r *run) checkSignature(v *view, canonical []byte, seq uint64) {
 	case !present:
 		r.add(&SignatureError{Seq: seq, Reason: "is critical but its signature is missing"})
 	default:
-		r.verifySignature(&l.cur, canonical, seq)
+		signed = r.verifySignature(&l.cur, canonical, seq)
 	}
 	if present {
 		l.next()
 	}
+	return signed
 }
 
-func (r *run) verifySignature(s *EntrySignature, canonical []byte, seq uint64) {
-	key := r.keys.entryKey(s.Key, seq)
+func (r *run) verifySignature(s *EntrySignature, canonical []byte, seq uint64) bool {
+	at, ok := r.entryKey(s.Key, seq)
 	switch {
-	case key == nil:
+	case !ok:
 		r.add(&SignatureError{Seq: seq, Reason: "is signed by a key that is unknown or not valid there"})
-	case key.Verify(sign.ContextEntry, canonical, s.Sig) != nil:
+	case r.keys.Keys[at].Composite.Verify(sign.ContextEntry, canonical, s.Sig) != nil:
 		r.add(&SignatureError{Seq: seq, Reason: "has a signature that does not verify"})
 	default:
 		r.report.Critical++
-		r.report.Keys[r.keyUse[s.Key.String()]].Used++
+		r.report.Keys[at].Used++
+		return true
 	}
+	return false
 }
 
 // checkPersonal matches an entry's commitments with openings and redactions.
@@ -193,21 +197,16 @@ func (r *run) takeRedaction(seq uint64, c [32]byte) bool {
 			return false
 		}
 		entry := l.cur.Entry
-		e := r.erasures[entry]
 		switch {
 		case order < 0:
 			r.add(&RedactionError{Seq: seq, Entry: entry, Reason: "the entry holds no such value"})
 		case entry <= seq:
 			r.add(&RedactionError{Seq: seq, Entry: entry, Reason: "is not later than the value"})
-		case e == nil && len(r.erasures) >= maxErasures:
-			r.add(&FileError{File: fileRedactions, Err: ErrTooLarge})
 		default:
-			if e == nil {
-				e = NewErasure()
-				r.erasures[entry] = e
+			if e := r.erasure(entry); e != nil {
+				e.Add(seq, c)
+				r.report.Redacted++
 			}
-			e.Add(seq, c)
-			r.report.Redacted++
 		}
 		l.next()
 		if order == 0 {
@@ -215,6 +214,19 @@ func (r *run) takeRedaction(seq uint64, c [32]byte) bool {
 		}
 	}
 	return false
+}
+
+// erasure returns what a redaction entry that is still to come must erase, or nil if too many are.
+func (r *run) erasure(entry uint64) *Erasure {
+	e := r.erasures[entry]
+	switch {
+	case e == nil && len(r.erasures) >= maxErasures:
+		r.add(&FileError{File: fileRedactions, Err: ErrTooLarge})
+	case e == nil:
+		e = NewErasure()
+		r.erasures[entry] = e
+	}
+	return e
 }
 
 func (v *view) isRedaction() bool {

@@ -2,8 +2,10 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,6 +61,9 @@ func Timestamps(fsys fs.FS) ([]TimestampFile, error) {
 			}
 		}
 	}
+	slices.SortFunc(out, func(a, b TimestampFile) int {
+		return cmp.Or(cmp.Compare(a.Size, b.Size), cmp.Compare(a.Anchor, b.Anchor))
+	})
 	return out, nil
 }
 

@@ -43,7 +43,7 @@ type Config struct {
 // Progress says how far a verification is.
 type Progress struct {
 	Entries uint64 // entries checked
-	Size    uint64 // entries there should be
+	Size    uint64 // entries to check
 	Bytes   uint64 // bytes of entry bundles read
 }
 
@@ -62,6 +62,9 @@ func Verify(ctx context.Context, fsys fs.FS, cfg Config) (*Report, error) {
 	if cfg.MaxFindings == 0 {
 		cfg.MaxFindings = defaultFindings
 	}
+	if err := cfg.checkWitnessConfig(); err != nil {
+		return nil, err
+	}
 	r := &run{fsys: fsys, cfg: cfg, report: &Report{Keys: []KeyUse{}, Findings: []Finding{}}, count: map[Kind]int{}}
 	if cfg.Tenant != nil {
 		r.chain.Expect(*cfg.Tenant)
@@ -71,6 +74,9 @@ func Verify(ctx context.Context, fsys fs.FS, cfg Config) (*Report, error) {
 	}
 	defer r.close()
 	r.gatherAnchors()
+	if err := r.resume(); err != nil {
+		return nil, err
+	}
 	if err := r.stream(ctx); err != nil {
 		return nil, err
 	}
@@ -86,17 +92,25 @@ type run struct {
 	report *Report
 	count  map[Kind]int
 
-	keys     *KeyHistory
-	keyUse   map[string]int // index in report.Keys by key id
-	head     Checkpoint     // the export's checkpoint, as claimed
-	openings bool           // the export claims to carry all openings
+	keys      *KeyHistory        // those to judge by
+	keyUse    map[sign.KeyID]int // index in keys.Keys, keyStates and report.Keys
+	keyStates []keyState
+	head      Checkpoint // the export's checkpoint, as claimed
+	logID     [16]byte
+	openings  bool // the export claims to carry all openings
 
-	anchors  []anchor // by size
-	goodSize uint64   // size of the last anchor whose root was right
-	receipts []*Receipt
+	anchors   []anchor // by size
+	goodSize  uint64   // size of the last anchor whose root was right
+	receipts  []heldReceipt
+	from      *anchor // Config.From
+	fromEpoch uint64
+	gaps      []gap // declared by the entries read, in their order
+	closed    bool  // by the entries read
+	reopened  bool  // which was reported
 
 	chain  Chain
-	size   uint64 // entries read
+	start  uint64 // position of the first entry read
+	size   uint64 // position of the next entry
 	levels []level
 
 	signatures lines[EntrySignature]
@@ -129,7 +143,7 @@ func (r *run) stream(ctx context.Context) error {
 		}
 		r.bundle()
 		if r.cfg.Progress != nil {
-			r.cfg.Progress(Progress{Entries: r.size, Size: r.head.Size, Bytes: r.bytes})
+			r.cfg.Progress(Progress{Entries: r.size - r.start, Size: r.head.Size - r.start, Bytes: r.bytes})
 		}
 	}
 	return ctx.Err()
@@ -213,9 +227,10 @@ func (r *run) entry(canonical, hashed, leaves []byte, i int) {
 	r.addHash(0, leaf)
 	if _, unreadable := err.(*MalformedEntryError); !unreadable {
 		v := &r.chain.v
-		r.note(v, seq)
-		r.checkSignature(v, canonical, seq)
+		r.note(v)
+		signed := r.checkSignature(v, canonical, seq)
 		r.checkPersonal(v, seq)
+		r.speak(v, seq, signed)
 		if r.cfg.Entry != nil {
 			r.cfg.Entry(EntryView{v, seq})
 		}
@@ -230,11 +245,9 @@ func (r *run) entry(canonical, hashed, leaves []byte, i int) {
 }
 
 // note takes down what the report says about the entries as a whole.
-func (r *run) note(v *view, seq uint64) {
-	if seq == 0 {
-		r.report.Tenant = uuidText(v.tenant)
-	}
+func (r *run) note(v *view) {
 	if r.report.First == nil {
+		r.report.Tenant = uuidText(v.tenant)
 		t := time.UnixMicro(v.micros).UTC()
 		r.report.First = &t
 	}
@@ -242,7 +255,7 @@ func (r *run) note(v *view, seq uint64) {
 
 // end looks at what is left when the entries are through.
 func (r *run) end() {
-	r.report.Entries = r.size
+	r.report.Entries = r.size - r.start
 	if r.report.First != nil {
 		t := time.UnixMicro(r.chain.last).UTC()
 		r.report.Last = &t
@@ -251,14 +264,23 @@ func (r *run) end() {
 		r.finishTiles()
 		r.trailing()
 	}
-	for _, a := range r.anchors {
-		if !r.headless && (!r.stopped || a.size > r.head.Size) {
+	for i := range r.anchors {
+		a := &r.anchors[i]
+		if g := r.gapAfter(a.epoch); g != nil {
+			r.judgeLost(a, g)
+		} else if !r.headless && (!r.stopped || a.size > r.head.Size) {
 			r.add(&TruncatedError{Seq: r.size, Size: a.size, By: a.name})
 		}
 	}
 	for _, receipt := range r.receipts {
+		if r.gapAfter(receipt.epoch) != nil {
+			r.report.LostReceipts++
+			continue
+		}
 		r.add(&ReceiptError{Seq: receipt.Index, Reason: "its entry is not in the export"})
 	}
+	r.endKeys()
+	r.endEpochs()
 	r.leftovers()
 	r.blameTiles()
 }
