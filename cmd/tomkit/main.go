@@ -26,6 +26,7 @@ type grammar struct {
 	Audit     auditCmd         `cmd:"" help:"Find what lets one tenant reach another in a database's catalogues."`
 	Admin     adminCmd         `cmd:"" help:"Make the operator, providers, tenants and their administrators."`
 	Erasure   erasureCmd       `cmd:"" help:"Retention, erasure and export of personal data."`
+	Ledger    ledgerCmd        `cmd:"" help:"Import what was kept before."`
 	VaultFake vaultFakeCmd     `cmd:"" name:"vault-fake" help:"Serve a fake secrets manager, for development and demonstrations."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }
