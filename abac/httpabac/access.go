@@ -3,6 +3,8 @@ package httpabac
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +22,16 @@ type Access struct {
 	tenantParam string
 	level       abac.Level
 	maxAge      time.Duration
+	label       func(*http.Request) any
+	conditions  []abac.Condition
+	facts       []Facts
 	fault       string // what is wrong with an option
 }
+
+// Facts completes what a decision looks at besides the subject: the client's address, the tenant that owns the resource,
+// an approval, the constraints in force. Now and MinVersion are set before. What it leaves zero holds for no condition, so
+// a fact that cannot be found is left as it is. It runs before the decision, so it must not tell the client anything.
+type Facts func(*http.Request, *abac.Request)
 
 // Policy lets through who holds permission, such as "devices:read", under the given options.
 func Policy(permission string, opts ...Option) Access {
@@ -64,6 +74,35 @@ func TenantParam(name string) Option {
 	}
 }
 
+// Cleared demands that the subject's clearance clears the label of what is asked for, a label.Label, which of reports. Nil
+// stands for no label, which nobody is cleared for: of reports it, too, where there is no such resource or its label cannot
+// be read.
+func Cleared(of func(*http.Request) any) Option {
+	return func(a *Access) {
+		if of == nil {
+			a.fault = "Cleared without a function"
+		}
+		a.label = of
+	}
+}
+
+// When demands further conditions, of which facts reports what they look at; it may be nil where [Config].Facts does. Demand
+// MFA and labels by their own options: the list of routes shows these.
+func When(facts Facts, conditions ...abac.Condition) Option {
+	return func(a *Access) {
+		if len(conditions) == 0 {
+			a.fault = "When without a condition"
+		}
+		if facts != nil {
+			a.facts = append(slices.Clip(a.facts), facts)
+		}
+		a.conditions = append(slices.Clip(a.conditions), conditions...)
+	}
+}
+
+// IsZero reports whether a is neither [Policy] nor [Public].
+func (a Access) IsZero() bool { return a.permission == "" && a.public == "" && a.fault == "" }
+
 // IsPublic reports whether a lets everybody through.
 func (a Access) IsPublic() bool { return a.public != "" }
 
@@ -86,13 +125,16 @@ func (a Access) check() error {
 	return nil
 }
 
-// conditions are the typed conditions behind the options.
-func (a Access) conditions() (conditions []abac.Condition) {
+// allConditions are the typed conditions behind the options, in the order in which they are checked.
+func (a Access) allConditions() (conditions []abac.Condition) {
 	if a.tenantParam != "" {
 		conditions = append(conditions, abac.SameTenant())
 	}
 	if a.level > abac.SingleFactor {
 		conditions = append(conditions, abac.MFA(a.level, a.maxAge))
 	}
-	return conditions
+	if a.label != nil {
+		conditions = append(conditions, abac.Cleared())
+	}
+	return append(conditions, a.conditions...)
 }

@@ -1,6 +1,7 @@
 package httpabac_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -45,4 +46,37 @@ func Example() {
 	// Output:
 	// 200 ward-3-pc
 	// 200 ok
+}
+
+// A log that is slow rather than incomplete stands between the guard and where decisions are kept.
+func ExampleLog() {
+	universe, err := abac.NewUniverse("devices:delete")
+	if err != nil {
+		panic(err)
+	}
+	decisions, err := httpabac.NewLog(httpabac.LogConfig{Write: func(_ context.Context, records []httpabac.Record) error {
+		for _, rec := range records { // a database would keep all of them or none
+			fmt.Println(rec.Permission, rec.Decision.Reason)
+		}
+		return nil
+	}})
+	if err != nil {
+		panic(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- decisions.Run(ctx) }()
+
+	guard, err := httpabac.New(httpabac.Config{Universe: universe, Record: decisions.Record})
+	if err != nil {
+		panic(err)
+	}
+	remove := guard.RequirePolicy("devices:delete")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	remove.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "/v1/devices/1", nil))
+
+	stop() // after the HTTP server
+	fmt.Println(<-done)
+	// Output:
+	// devices:delete no_token
+	// <nil>
 }

@@ -3,6 +3,8 @@ package httpabac
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,15 +19,23 @@ import (
 type Config struct {
 	// Universe holds every permission that routes may demand.
 	Universe *abac.Universe
-	// Record receives every deny, and every privileged allow before its handler runs. An error on a privileged allow is
-	// answered with 503 and the handler does not run; an error on a deny changes nothing. It is called on the request's
-	// goroutine: anybody can cause denies, so it must be bounded. Nil logs to slog.Default.
+	// Record receives every deny, every privileged allow before its handler runs, and sampled allows. An error on a
+	// privileged allow is answered with 503 and the handler does not run; an error on a deny leaves the request refused as it
+	// was. It is called on the request's goroutine: anybody can cause denies, so it must be bounded, as [Log].Record is.
+	// Nil logs to slog.Default.
 	Record func(context.Context, Record) error
+	// SampleAllows has one in so many allows that are not privileged recorded, at random. Zero means none, one all.
+	SampleAllows uint32
 	// PrivilegedActions are the actions whose allows are recorded on every route. Nil means approve, delete, execute and
 	// export; an empty, non-nil slice means none.
 	PrivilegedActions []string
 	// MinVersion reports the oldest policy version still accepted; it is asked on every request. Nil means any version.
 	MinVersion func() int64
+	// Facts completes the facts of every request, before those of the route. Nil means none.
+	Facts Facts
+	// StepUp holds the authentication context class (acr) of levels. With it, a request that a stronger or more recent login
+	// would let through is answered by 401 and a challenge that says so (RFC 9470). Nil means 403, as TOM 1.3.2 has it.
+	StepUp map[abac.Level]string
 	// RequestID reports the id of the request for answers and records. Nil means none.
 	RequestID func(context.Context) string
 	// ProblemBase is put before a reason code to make the type URI of a problem. Empty means "urn:tomkit:problem:".
@@ -44,6 +54,9 @@ func New(cfg Config) (*Guard, error) {
 	if cfg.Universe == nil {
 		return nil, fmt.Errorf("httpabac: new: Universe is nil")
 	}
+	if err := checkStepUp(cfg.StepUp); err != nil {
+		return nil, err
+	}
 	if cfg.Record == nil {
 		cfg.Record = logRecord
 	}
@@ -60,6 +73,7 @@ func New(cfg Config) (*Guard, error) {
 		cfg.Now = time.Now
 	}
 	cfg.PrivilegedActions = slices.Clone(cfg.PrivilegedActions)
+	cfg.StepUp = maps.Clone(cfg.StepUp)
 	return &Guard{cfg: cfg}, nil
 }
 
@@ -68,10 +82,16 @@ func New(cfg Config) (*Guard, error) {
 // policies, 403 for everything else. It panics if the permission is not registered or an option is not valid, since then the
 // program is wrong, not the request.
 //
-// It works under every router that takes net/http middleware. Prefer [Mux] where you can: it also refuses routes that
-// somebody forgot to protect.
+// It works under every router that takes net/http middleware; [RoutesOf] finds the routes of such a router that somebody
+// forgot to protect. [Mux] does not register them in the first place.
 func (g *Guard) RequirePolicy(permission string, opts ...Option) func(http.Handler) http.Handler {
-	gate, err := g.gate(Route{}, Policy(permission, opts...))
+	return g.Require(Policy(permission, opts...))
+}
+
+// Require is [Guard.RequirePolicy] for any access, [Public] included: so that a route of another router can say why it is
+// open.
+func (g *Guard) Require(access Access) func(http.Handler) http.Handler {
+	gate, err := g.gate(Route{}, access)
 	if err != nil {
 		panic(err)
 	}
@@ -79,7 +99,7 @@ func (g *Guard) RequirePolicy(permission string, opts ...Option) func(http.Handl
 		if next == nil {
 			panic("httpabac: require policy: nil handler")
 		}
-		return gate.before(next)
+		return &guarded{gate, next}
 	}
 }
 
@@ -88,7 +108,9 @@ type gate struct {
 	guard *Guard
 	route Route
 	need  abac.Requirement
-	timed bool // a condition looks at the time
+	label func(*http.Request) any
+	facts []Facts
+	timed bool // something may look at the time
 }
 
 func (g *Guard) gate(route Route, a Access) (*gate, error) {
@@ -97,58 +119,82 @@ func (g *Guard) gate(route Route, a Access) (*gate, error) {
 	}
 	route.Permission, route.Public = a.permission, a.public
 	route.TenantParam, route.Level, route.MaxAge = a.tenantParam, a.level, a.maxAge
+	route.Labelled, route.Conditions = a.label != nil, len(a.conditions)
 	if route.Public != "" {
 		return &gate{guard: g, route: route}, nil
 	}
-	need, err := g.cfg.Universe.Require(a.permission, a.conditions()...)
+	need, err := g.cfg.Universe.Require(a.permission, a.allConditions()...)
 	if err != nil {
 		return nil, fmt.Errorf("httpabac: access: %w: %w", ErrAccess, err)
 	}
 	_, action, _ := strings.Cut(a.permission, ":")
 	route.Privileged = a.privileged || slices.Contains(g.cfg.PrivilegedActions, action)
-	return &gate{guard: g, route: route, need: need, timed: a.maxAge > 0}, nil
+	t := &gate{guard: g, route: route, need: need, label: a.label}
+	if g.cfg.Facts != nil {
+		t.facts = append(t.facts, g.cfg.Facts)
+	}
+	t.facts = append(t.facts, a.facts...)
+	t.timed = a.maxAge > 0 || len(t.facts) > 0 || len(a.conditions) > 0
+	return t, nil
 }
 
-// before returns the handler that asks the gate and then, if it is let through, calls next.
-func (t *gate) before(next http.Handler) http.Handler {
-	if t.route.Public != "" {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if refused := t.admit(r); refused != nil {
+// guarded asks the gate and then, if it is let through, calls next. It is a type of its own so that [RoutesOf] knows it.
+type guarded struct {
+	gate *gate
+	next http.Handler
+}
+
+// ServeHTTP answers the request itself if it is refused.
+func (h *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.gate.route.Public == "" {
+		if refused := h.gate.admit(r); refused != nil {
 			refused.write(w)
 			return
 		}
-		next.ServeHTTP(w, r)
-	})
+	}
+	h.next.ServeHTTP(w, r)
 }
 
 // admit returns nil if the request may go on, else the answer to give.
 func (t *gate) admit(r *http.Request) *Problem {
 	ctx := r.Context()
 	sub := SubjectFrom(ctx)
-	var req abac.Request
-	if t.route.TenantParam != "" {
-		req.Tenant = tenantOf(r.PathValue(t.route.TenantParam))
+	req := t.request(r)
+	decision := t.need.Decide(sub, req)
+	if decision.Allowed && !t.route.Privileged {
+		if n := t.guard.cfg.SampleAllows; n == 1 || n > 1 && rand.Uint32N(n) == 0 {
+			_ = t.guard.cfg.Record(ctx, t.record(r, sub, decision)) // of those, some may be missing
+		}
+		return nil
 	}
+	err := t.guard.cfg.Record(ctx, t.record(r, sub, decision))
+	switch {
+	case !decision.Allowed:
+		return t.refuse(ctx, sub, req, decision)
+	case err != nil:
+		return t.guard.problem(ctx, CodeNotRecorded)
+	}
+	return nil
+}
+
+// request gathers what the decision looks at.
+func (t *gate) request(r *http.Request) (req abac.Request) {
 	if t.timed {
 		req.Now = t.guard.cfg.Now()
 	}
 	if t.guard.cfg.MinVersion != nil {
 		req.MinVersion = t.guard.cfg.MinVersion()
 	}
-	decision := t.need.Decide(sub, req)
-	if decision.Allowed && !t.route.Privileged {
-		return nil
+	for _, facts := range t.facts {
+		facts(r, &req)
 	}
-	err := t.guard.cfg.Record(ctx, t.record(r, sub, decision))
-	switch {
-	case !decision.Allowed:
-		return t.guard.problem(ctx, decision.Reason.String())
-	case err != nil:
-		return t.guard.problem(ctx, CodeNotRecorded)
+	if t.label != nil {
+		req.Label = t.label(r)
 	}
-	return nil
+	if t.route.TenantParam != "" {
+		req.Tenant = tenantOf(r.PathValue(t.route.TenantParam))
+	}
+	return req
 }
 
 // tenantOf parses the one canonical form of a UUID; anything else belongs to no tenant.

@@ -21,6 +21,8 @@ type Route struct {
 	TenantParam string        // path value that must be the subject's tenant, empty if none
 	Level       abac.Level    // least authentication
 	MaxAge      time.Duration // of the authentication; zero means any
+	Labelled    bool          // the subject's clearance must clear the resource's label
+	Conditions  int           // number of further conditions
 }
 
 // Mux is an http.ServeMux in which no route is without a policy. Registering is not safe for concurrent use, serving is.
@@ -73,7 +75,7 @@ func (m *Mux) handle(pattern string, handler http.Handler, access Access) error 
 	if err != nil {
 		return fmt.Errorf("httpabac: mux: %s: %w", pattern, err)
 	}
-	m.mux.Handle(pattern, gate.before(handler))
+	m.mux.Handle(pattern, &guarded{gate, handler})
 	m.routes = append(m.routes, gate.route)
 	return nil
 }

@@ -30,15 +30,20 @@ var answers = map[string]struct {
 	status int
 	title  string
 }{
-	abac.NoToken.String():        {http.StatusUnauthorized, "Authentication is required."},
-	abac.StalePolicy.String():    {http.StatusUnauthorized, "Permissions have changed; a new token is required."},
-	abac.NoMatch.String():        {http.StatusForbidden, "The permission is missing."},
-	abac.ExplicitDeny.String():   {http.StatusForbidden, "The permission is denied."},
-	abac.InvalidPolicy.String():  {http.StatusForbidden, "The token's permissions are not valid."},
-	abac.TenantMismatch.String(): {http.StatusForbidden, "The resource belongs to another tenant."},
-	abac.MFARequired.String():    {http.StatusForbidden, "A stronger or more recent authentication is required."},
-	abac.LabelTooLow.String():    {http.StatusForbidden, "The clearance does not cover the resource's label."},
-	CodeNotRecorded:              {http.StatusServiceUnavailable, "The action could not be recorded and was not carried out."},
+	abac.NoToken.String():             {http.StatusUnauthorized, "Authentication is required."},
+	abac.StalePolicy.String():         {http.StatusUnauthorized, "Permissions have changed; a new token is required."},
+	abac.NoMatch.String():             {http.StatusForbidden, "The permission is missing."},
+	abac.ExplicitDeny.String():        {http.StatusForbidden, "The permission is denied."},
+	abac.InvalidPolicy.String():       {http.StatusForbidden, "The token's permissions are not valid."},
+	abac.TenantMismatch.String():      {http.StatusForbidden, "The resource belongs to another tenant."},
+	abac.MFARequired.String():         {http.StatusForbidden, "A stronger or more recent authentication is required."},
+	abac.LabelTooLow.String():         {http.StatusForbidden, "The clearance does not cover the resource's label."},
+	abac.OutsideTimeWindow.String():   {http.StatusForbidden, "The permission does not hold at this time."},
+	abac.NetworkNotAllowed.String():   {http.StatusForbidden, "The permission does not hold from this network."},
+	abac.DevicePosture.String():       {http.StatusForbidden, "The device does not meet the requirements."},
+	abac.DualControlRequired.String(): {http.StatusForbidden, "A second person's approval is required."},
+	abac.InvalidCondition.String():    {http.StatusForbidden, "The permission's conditions are not valid."},
+	CodeNotRecorded:                   {http.StatusServiceUnavailable, "The action could not be recorded and was not carried out."},
 }
 
 func (g *Guard) problem(ctx context.Context, code string) *Problem {

@@ -9,8 +9,9 @@ import (
 	"github.com/pioneerdesk/tomkit/abac"
 )
 
-// Record is one decision worth keeping: a deny, or a privileged allow.
+// Record is one decision worth keeping: a deny, a privileged allow, or a sampled one.
 type Record struct {
+	Seq        uint64 // set by [Log]: ascending, and the same again where a record is written twice
 	Decision   abac.Decision
 	Permission string        // what the route demands
 	Method     string        // the request's

@@ -22,7 +22,7 @@ const MetadataKey = "tomkit.access"
 // itself (OpenAPI documents, schemas, the documentation page); the zero Access serves none of it. It panics if docs is
 // neither zero nor valid.
 func NewAPI(mux *httpabac.Mux, config huma.Config, docs httpabac.Access) huma.API {
-	if docs == (httpabac.Access{}) {
+	if docs.IsZero() {
 		config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	}
 	a := &adapter{mux: mux, docs: docs, describing: true}
