@@ -18,7 +18,7 @@ var adapters = []string{
 }
 
 // testRooms are imported by tests only, so they may import testing.
-var testRooms = []string{"internal/pgtest", "internal/arch", "abac/abactest", "authn/authntest", "vault/vaulttest", "rls/rlstest"}
+var testRooms = []string{"internal/pgtest", "internal/arch", "abac/abactest", "authn/authntest", "vault/vaulttest", "rls/rlstest", "ledger/ledgertest"}
 
 // tops compose the rooms; nobody imports them but other tops.
 var tops = []string{"cmd", "examples", "internal"}
@@ -37,6 +37,8 @@ var thirdParty = map[string][]string{
 	"ledger/pgledger":   {"github.com/jackc/pgx/v5", "golang.org/x/mod/sumdb/tlog"},
 	"ledger/sign":       {"github.com/cloudflare/circl/sign", "golang.org/x/mod/sumdb/note"},
 	"ledger/verify":     {"golang.org/x/mod/sumdb"},
+	"ledger/witness":    {"golang.org/x/mod/sumdb/note"},
+	"ledger/ledgertest": {"github.com/stretchr/testify"},
 	"authn/pgauthn":     {"github.com/jackc/pgx/v5"},
 	"authn/totp":        {"github.com/pquerna/otp"},
 	"heartbeat/pgsink":  {"github.com/jackc/pgx/v5"},
