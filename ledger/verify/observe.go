@@ -24,6 +24,12 @@ func (e EntryView) Critical() bool { return e.v.class == Critical }
 // HasAction reports whether the entry's action is name.
 func (e EntryView) HasAction(name string) bool { return string(e.v.action) == name }
 
+// Sentence returns what the narrative is judged by: an entry with Seq, Scheme, Narrative and Details only. Its details are valid during
+// the call.
+func (e EntryView) Sentence() Entry {
+	return Entry{Seq: e.seq, Scheme: e.v.scheme, Narrative: string(e.v.narrative), Details: e.v.details}
+}
+
 // Copy returns the entry, for keeps.
 func (e EntryView) Copy() *Entry { return e.v.entry() }
 

@@ -130,6 +130,9 @@ func TestTheCallerSeesEveryEntryInOrder(t *testing.T) {
 		if e.Seq() != seq || e.CreatedAt() != want.CreatedAt || !e.HasAction(want.Action) || e.HasAction("x") {
 			t.Fatalf("entry %d: other fields", seq)
 		}
+		if c := e.Sentence(); c.Seq != seq || c.Scheme != want.Scheme || c.Narrative != want.Narrative || !bytes.Equal(c.Details, want.Details) {
+			t.Fatalf("entry %d: other sentence", seq)
+		}
 		if c := e.Copy(); c.ID != want.ID || c.Narrative != want.Narrative {
 			t.Fatalf("entry %d: other copy", seq)
 		}

@@ -18,11 +18,11 @@ func (l Lang) Finding(f verify.Finding) string {
 	return Clean(l.reason(f.Err))
 }
 
-var position = regexp.MustCompile(`^entry \d+: `)
+var position = regexp.MustCompile(`^(entry \d+: |entries \d+–\d+ )`)
 
-// withoutPosition cuts "verify: entry 7: " off, which stands beside the text already.
+// withoutPosition cuts "verify: entry 7: " off, which stands beside the text already, and the package's name within.
 func withoutPosition(text string) string {
-	return position.ReplaceAllString(strings.TrimPrefix(text, "verify: "), "")
+	return strings.ReplaceAll(position.ReplaceAllString(strings.TrimPrefix(text, "verify: "), ""), "verify: ", "")
 }
 
 // reason says in German what an error of package verify says in English.
@@ -64,6 +64,14 @@ func (l Lang) reason(err error) string {
 		return "Quittung: " + l.T(withoutPosition(e.Reason))
 	case *verify.FileError:
 		return e.File + ": " + l.cause(e.Err)
+	case *verify.KeyError:
+		return strings.TrimSpace("Schlüssel "+e.Key) + ": " + l.T(e.Reason)
+	case *verify.WitnessError:
+		return e.File + ": " + strings.TrimSpace("Zeuge "+e.Witness) + ": " + l.T(e.Reason)
+	case *verify.GapError:
+		return l.T(e.Reason)
+	case *verify.ClosedError:
+		return l.T(e.Reason)
 	}
 	return l.T(withoutPosition(err.Error()))
 }

@@ -34,5 +34,5 @@ var german = map[string]string{
 	"malformed_entry": "Eintrag", "sequence": "Reihenfolge", "tenant": "Mandant", "time": "Zeit", "broken_link": "Verkettung",
 	"hash": "Hash", "leaf": "Blatt", "tile": "Kachel", "root": "Wurzel", "truncated": "abgeschnitten", "trailing": "überzählig",
 	"signature": "Unterschrift", "opening": "Öffnung", "missing_opening": "fehlende Öffnung", "redaction": "Löschung",
-	"checkpoint": "Checkpoint", "receipt": "Quittung", "file": "Datei", "key": "Schlüssel", "witness": "Zeuge", "closed": "abgeschlossen",
+	"checkpoint": "Checkpoint", "receipt": "Quittung", "file": "Datei", "key": "Schlüssel", "witness": "Zeuge", "closed": "abgeschlossen", "gap": "Lücke",
 }

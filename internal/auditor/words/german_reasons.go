@@ -53,4 +53,13 @@ var reasons = map[string]string{
 	"no index line": "keine Zeile index", "proof line is not the base64 of 32 bytes": "eine Beweiszeile ist nicht das Base64 von 32 Bytes",
 	"not a tile path": "kein Kachelpfad", "peaks do not fit the size": "die Gipfel passen nicht zur Größe",
 	"is there under the name of another width only": "liegt nur unter dem Namen einer anderen Breite vor",
+
+	// what a log says about itself
+	"an approver is no UUID": "eine Freigabe ist keine UUID", "compromised is no list of key ids": "compromised ist keine Liste von Schlüsselkennungen",
+	"lacks a member": "ein Feld fehlt", "no entry was lost": "kein Eintrag ging verloren", "not two approvers": "nicht zwei Freigebende",
+	"names compromised keys without the reason, or the reason without keys": "nennt kompromittierte Schlüssel ohne den Grund oder den Grund ohne Schlüssel",
+	"no reason, or not one to three keys":                                   "kein Grund oder nicht ein bis drei Schlüssel", "no size": "keine Größe", "not a key": "kein Schlüssel",
+	"two keys of a purpose": "zwei Schlüssel eines Zwecks", "witnessed_root is no hash": "witnessed_root ist kein Hash",
+	"a member that is missing, or has no effect": "ein Feld fehlt oder ist ohne Wirkung", "not in its only form": "nicht in seiner einzigen Form",
+	"not the name of an anchor": "kein Name eines Ankers",
 }

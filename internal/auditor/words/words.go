@@ -27,10 +27,11 @@ const (
 // T returns a text in the language, with args filled in as fmt does.
 func (l Lang) T(text string, args ...any) string {
 	if l == German {
-		if t, ok := german[text]; ok {
-			text = t
-		} else if t, ok := reasons[text]; ok {
-			text = t
+		for _, m := range []map[string]string{german, pages, reasons} {
+			if t, ok := m[text]; ok {
+				text = t
+				break
+			}
 		}
 	}
 	if len(args) == 0 {
@@ -66,10 +67,13 @@ func (l Lang) Range(first, last uint64) string {
 // Where names the position of a finding, or its kind if it has none.
 func (l Lang) Where(f verify.Finding) string {
 	if !f.Located {
-		return l.T(string(f.Kind))
+		return l.Kind(f.Kind)
 	}
 	return l.Range(f.First, f.Last)
 }
+
+// Kind names a sort of finding.
+func (l Lang) Kind(k verify.Kind) string { return strings.ReplaceAll(l.T(string(k)), "_", " ") }
 
 // Verdict is the verdict in capitals.
 func (l Lang) Verdict(v verify.Verdict) string { return strings.ToUpper(l.T(string(v))) }
