@@ -17,7 +17,10 @@ What an export says about itself only shows that it is consistent: whoever contr
 
   --keys      the log's keys.json, obtained by another way than the export
   --receipt   receipts handed out when entries were written (.tlog-proof)
-  --since     a checkpoint you saved earlier; the log must continue it
+  --since     a checkpoint you saved earlier; the log must continue it; with --incremental only what came after it is read
+  --witness   public keys of witnesses, who cosign what they see; --quorum says how many must have
+
+A log that lost entries in a restore says so itself, in an entry that two people decided: that is no fault, but a DECLARED GAP, printed in front of everything.
 
 Examples:
 
@@ -29,6 +32,8 @@ Examples:
   tomkit-verify receipt --keys keys.json entry-17.tlog-proof
 
 All flags of the check: tomkit-verify verify --help. A directory that is called like a command is written ./prove.
+
+JSON (--json): an object of format tomkit-verify/v1; members are only ever added. ` + jsonHelp + `
 
 Exit codes: 0 the log is intact, 1 it is broken, 2 the input cannot be judged.`
 

@@ -1,7 +1,6 @@
 package auditor
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,15 +10,13 @@ import (
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
-func (c *verifyCommand) print(s *streams, r *verify.Report) error {
+func (c *verifyCommand) print(s *streams, r *result) error {
 	if !r.KeysPinned && !c.Quiet && !c.JSON {
 		warnUnpinned(s.stderr, c.Lang)
 	}
 	switch {
 	case c.JSON:
-		e := json.NewEncoder(s.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		return printJSON(s.stdout, r)
 	case c.Quiet:
 		return nil
 	}
@@ -51,7 +48,8 @@ func (t table) data(name, value string) {
 	fmt.Fprintf(t.w, "%s\t%s\n", t.l.T(name), words.Clean(value))
 }
 
-func printText(out io.Writer, l words.Lang, r *verify.Report) error {
+func printText(out io.Writer, l words.Lang, r *result) error {
+	printGaps(out, l, r.Report)
 	t, n := newTable(out, l), l.Number
 	t.data("log", or(r.Origin, l.T("unknown")))
 	t.data("tenant", or(r.Tenant, l.T("none: the log is empty")))
@@ -59,7 +57,19 @@ func printText(out io.Writer, l words.Lang, r *verify.Report) error {
 	t.data("root", or(r.Root, l.T("unknown")))
 	t.row("signatures", "%s critical entries", n(r.Critical))
 	t.row("personal", "%s readable, %s erased, %s withheld", n(r.Openings), n(r.Redacted), n(r.Withheld))
+	if told := &r.survey.Narratives; told.Rendered+told.Unknown+told.Differing > 0 {
+		t.row("narratives", "%s rendered again, %s differ, %s unknown", n(told.Rendered), n(told.Differing), n(told.Unknown))
+	}
 	t.row("older", "%d checkpoints and %d receipts confirmed", r.Checkpoints, r.Receipts)
+	for _, w := range r.Witnesses {
+		t.row("witness", "%s: %s checkpoints, up to size %s on %s", words.Clean(w.Name), n(uint64(w.Checkpoints)), n(w.Size), l.Time(w.At))
+	}
+	if r.Closed != nil {
+		t.row("closed", "on %s", l.Time(*r.Closed))
+	}
+	if r.From > 0 {
+		t.row("read", "from entry %s on; the earlier checkpoint is trusted for what is before", n(r.From))
+	}
 	if r.KeysPinned {
 		t.row("keys", "%d, given by you", len(r.Keys))
 	} else {
@@ -69,7 +79,21 @@ func printText(out io.Writer, l words.Lang, r *verify.Report) error {
 	if err := t.w.Flush(); err != nil {
 		return err
 	}
-	return printFindings(out, l, r)
+	return printFindings(out, l, r.Report)
+}
+
+// printGaps says in front of everything what the log declares lost.
+func printGaps(out io.Writer, l words.Lang, r *verify.Report) {
+	for _, g := range r.Gaps {
+		fmt.Fprintf(out, "%s: %s\n", l.T("DECLARED GAP"), l.T("entries %s to %s are lost after a restore, says entry %s of %s",
+			l.Number(g.From), l.Number(g.Until-1), l.Number(g.Entry), l.Time(g.At)))
+	}
+	if r.LostReceipts > 0 {
+		fmt.Fprintf(out, "%s: %s\n", l.T("DECLARED GAP"), l.T("%d of the receipts given prove entries that lie in a declared gap.", r.LostReceipts))
+	}
+	if len(r.Gaps)+r.LostReceipts > 0 {
+		fmt.Fprintln(out)
+	}
 }
 
 func printFindings(out io.Writer, l words.Lang, r *verify.Report) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pioneerdesk/tomkit/internal/auditor/survey"
 	"github.com/pioneerdesk/tomkit/internal/auditor/words"
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
@@ -14,10 +15,17 @@ import (
 type verifyCommand struct {
 	Source   `embed:""`
 	Given    `embed:""`
+	Report   string     `help:"Write a report as one HTML page. It holds the personal values that the export opens." placeholder:"FILE"`
 	Lang     words.Lang `help:"Language of what is printed and of the report: en or de." enum:"en,de" default:"en"`
-	JSON     bool       `name:"json" help:"Print the result as JSON."`
+	JSON     bool       `name:"json" help:"Print the result as JSON, format tomkit-verify/v1."`
 	Findings int        `help:"Findings to keep per kind and to print." default:"20"`
 	Quiet    bool       `short:"q" help:"Print nothing but errors."`
+}
+
+// result is what a verification found out.
+type result struct {
+	*verify.Report
+	survey survey.Survey
 }
 
 // Run is called by kong with the parsed command line.
@@ -36,17 +44,23 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	}
 	defer export.Close()
 
+	var r result
 	bar := newBar(s.stderr, c.Lang, c.Quiet || c.JSON)
-	cfg.Progress = bar.update
-	report, err := verify.Verify(ctx, export, cfg)
+	cfg.Progress, cfg.Entry = bar.update, r.survey.Entry
+	r.Report, err = verify.Verify(ctx, export, cfg)
 	bar.done()
 	if err = errors.Join(err, export.fault()); err != nil {
 		return unusable(err)
 	}
-	if err := c.print(s, report); err != nil {
+	if c.Report != "" {
+		if err := c.writeReport(ctx, s, export, &r); err != nil {
+			return unusable(fmt.Errorf("writing the report: %w", err))
+		}
+	}
+	if err := c.print(s, &r); err != nil {
 		return unusable(fmt.Errorf("writing the result: %w", err))
 	}
-	return c.verdict(report)
+	return c.verdict(r.Report)
 }
 
 // verdict is the error a broken log ends the program with.

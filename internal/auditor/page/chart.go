@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"strconv"
 	"time"
 
@@ -25,7 +26,7 @@ type chart struct {
 	Summary     string
 	Most        string // label of the highest bar
 	Bars        []bar
-	Checkpoints []float64
+	Checkpoints []length
 	Events      []mark
 	Faults      []mark
 	Ranges      []bar
@@ -33,15 +34,23 @@ type chart struct {
 	Ticks       []mark
 }
 
+// length is a length or place on the plane, written to a tenth.
+type length float64
+
+// String writes it.
+func (n length) String() string {
+	return strconv.FormatFloat(math.Round(float64(n)*10)/10, 'f', -1, 64)
+}
+
 type bar struct {
-	X, Y, Width, Height float64
-	Critical            float64 // height of the part that is critical
-	CriticalY           float64
+	X, Y, Width, Height length
+	Critical            length // height of the part that is critical
+	CriticalY           length
 	Title               string
 }
 
 type mark struct {
-	X      float64
+	X      length
 	Label  string
 	Anchor string // of the label: start, middle or end
 }
@@ -69,8 +78,8 @@ func newChart(in Input) *chart {
 		if b.Critical > 0 {
 			red = max(float64(b.Critical)*scale, 2)
 		}
-		c.Bars = append(c.Bars, bar{X: plotLeft + float64(i)*width, Y: plotBottom - height, Width: max(width-0.6, 0.5), Height: height,
-			Critical: red, CriticalY: plotBottom - red,
+		c.Bars = append(c.Bars, bar{X: length(plotLeft + float64(i)*width), Y: length(plotBottom - height), Width: length(max(width-0.6, 0.5)), Height: length(height),
+			Critical: length(red), CriticalY: length(plotBottom - red),
 			Title: l.T("%s: %s entries, %s critical", l.Time(line.At(float64(i)/float64(len(bins)))), l.Number(b.Entries), l.Number(b.Critical))})
 	}
 	c.marks(in)
@@ -79,7 +88,7 @@ func newChart(in Input) *chart {
 
 func (c *chart) marks(in Input) {
 	line, l := &in.Survey.Timeline, in.Lang
-	x := func(seq uint64) float64 { return plotLeft + plotWidth*line.Share(seq) }
+	x := func(seq uint64) length { return length(plotLeft + plotWidth*line.Share(seq)) }
 	for _, size := range checkpoints(in.Export) {
 		c.Checkpoints = append(c.Checkpoints, x(size))
 	}
@@ -106,14 +115,14 @@ func (c *chart) marks(in Input) {
 	const ticks = 5
 	for i := range ticks + 1 {
 		share := float64(i) / ticks
-		m := mark{X: plotLeft + plotWidth*share, Label: line.At(share).Format(layout(line.At(1).Sub(line.At(0))))}
+		m := mark{X: length(plotLeft + plotWidth*share), Label: line.At(share).Format(layout(line.At(1).Sub(line.At(0))))}
 		m.Anchor = anchor(m.X)
 		c.Ticks = append(c.Ticks, m)
 	}
 }
 
 // anchor keeps a label inside the plane.
-func anchor(x float64) string {
+func anchor(x length) string {
 	switch {
 	case x < 80:
 		return "start"
@@ -167,7 +176,7 @@ func checkpoints(fsys fs.FS) []uint64 {
 type keyRow struct {
 	ID, Purpose, Algorithm string
 	Life                   string
-	X, Width               float64 // of 160
+	X, Width               length // of 160
 	Used                   string
 	Trust                  string
 	Bad                    bool
@@ -189,8 +198,8 @@ func newKeys(in Input) []keyRow {
 		}
 		row := keyRow{ID: k.ID, Purpose: l.T(purposes[k.Purpose]), Algorithm: k.Algorithm, Bad: k.Compromised,
 			Life: l.T("from %s", l.Number(k.From)) + ", " + until, Used: l.Number(k.Used)}
-		row.X = 160 * min(float64(k.From)/size, 1)
-		row.Width = max(160*(end/size)-row.X, 2)
+		row.X = length(160 * min(float64(k.From)/size, 1))
+		row.Width = max(length(160*end/size)-row.X, 2)
 		switch {
 		case k.Compromised:
 			row.Trust = l.T("COMPROMISED")

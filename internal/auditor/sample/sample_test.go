@@ -12,7 +12,7 @@ import (
 
 func TestSamplesAreIntact(t *testing.T) {
 	for name, o := range map[string]Options{
-		"ordinary": {}, "with a witness": {Witness: true}, // "with all"
+		"ordinary": {}, "with a witness": {Witness: true}, "with all": {Rotation: 300, Recovery: 500, Closing: true, Witness: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := New(700, o).Zip(nil)

@@ -43,7 +43,7 @@ func (l Lang) reason(err error) string {
 	case *verify.LeafError:
 		return "ist nicht der Eintrag, der in den Baum einging"
 	case *verify.TileError:
-		return fmt.Sprintf("Kachel %s: %s", e.Path, l.T(e.Reason))
+		return fmt.Sprintf("Kachel %s: %s", e.Path, l.said(e.Reason))
 	case *verify.RootError:
 		return fmt.Sprintf("die Einträge ergeben nicht die Wurzel von %s", l.T(e.File))
 	case *verify.TruncatedError:
@@ -51,13 +51,13 @@ func (l Lang) reason(err error) string {
 	case *verify.TrailingError:
 		return "liegt jenseits des Checkpoints"
 	case *verify.SignatureError:
-		return l.T(e.Reason)
+		return l.said(e.Reason)
 	case *verify.OpeningError:
-		return "Öffnung " + l.T(e.Reason)
+		return "Öffnung " + l.said(e.Reason)
 	case *verify.MissingOpeningError:
 		return "ein personenbezogener Wert fehlt, ohne dass das Protokoll ihn gelöscht hat"
 	case *verify.RedactionError:
-		return fmt.Sprintf("Löschung durch Eintrag %s: %s", l.Number(e.Entry), l.T(e.Reason))
+		return fmt.Sprintf("Löschung durch Eintrag %s: %s", l.Number(e.Entry), l.said(e.Reason))
 	case *verify.CheckpointError:
 		return l.T(e.File) + ": " + l.cause(e.Err)
 	case *verify.ReceiptError:
@@ -65,15 +65,33 @@ func (l Lang) reason(err error) string {
 	case *verify.FileError:
 		return e.File + ": " + l.cause(e.Err)
 	case *verify.KeyError:
-		return strings.TrimSpace("Schlüssel "+e.Key) + ": " + l.T(e.Reason)
+		return strings.TrimSpace("Schlüssel "+e.Key) + ": " + l.said(e.Reason)
 	case *verify.WitnessError:
-		return e.File + ": " + strings.TrimSpace("Zeuge "+e.Witness) + ": " + l.T(e.Reason)
+		return e.File + ": " + strings.TrimSpace("Zeuge "+e.Witness) + ": " + l.said(e.Reason)
 	case *verify.GapError:
-		return l.T(e.Reason)
+		return l.said(e.Reason)
 	case *verify.ClosedError:
-		return l.T(e.Reason)
+		return l.said(e.Reason)
 	}
 	return l.T(withoutPosition(err.Error()))
+}
+
+// said translates a reason, whole or in the parts it was put together from.
+func (l Lang) said(reason string) string {
+	var have, want int
+	if n, _ := fmt.Sscanf(reason, "cosigned by %d witnesses, must be %d", &have, &want); n == 2 {
+		return l.T("cosigned by %d witnesses, must be %d", have, want)
+	}
+	if rest, ok := strings.CutPrefix(reason, "declares another witnessed root than "); ok {
+		return l.T("declares another witnessed root than %s has", l.T(strings.TrimSuffix(rest, " has")))
+	}
+	if t := l.T(reason); t != reason {
+		return t
+	}
+	if i := strings.Index(reason, " but "); i >= 0 {
+		return l.T(reason[:i+len(" but ")]) + l.T(reason[i+len(" but "):])
+	}
+	return reason
 }
 
 var overLimit = regexp.MustCompile(`^(\d+) bytes, limit (\d+)$`)

@@ -23,6 +23,12 @@ var german = map[string]string{
 		"dass er in sich stimmt, nicht wer ihn unterschrieben hat; geben Sie mit --keys eine auf anderem Weg erhaltene Schlüsselhistorie vor.",
 	"%s of %s entries": "%s von %s Einträgen", ", %s left": ", noch %s",
 
+	"%s rendered again, %s differ, %s unknown": "%s neu erzeugt, %s weichen ab, %s unbekannt",
+	"%s: %s checkpoints, up to size %s on %s":  "%s: %s Checkpoints, bis Größe %s am %s",
+	"on %s": "am %s", "read": "gelesen",
+	"from entry %s on; the earlier checkpoint is trusted for what is before": "ab Eintrag %s; für das davor wird dem früheren Checkpoint vertraut",
+	"entries %s to %s are lost after a restore, says entry %s of %s":         "Einträge %s bis %s sind nach einer Wiederherstellung verloren, erklärt Eintrag %s vom %s",
+
 	// receipts and entries
 	"position": "Position", "entry %s of %s": "Eintrag %s von %s", "proof": "Beweis",
 	"holds under the keys given by you":             "stimmt unter den von Ihnen vorgegebenen Schlüsseln",

@@ -18,7 +18,7 @@ import (
 func spoken(t *testing.T) map[string]string {
 	texts := map[string]string{}
 	for pattern, calls := range map[string][]string{
-		"../*.go": {"T", "row", "data"}, "*.go": {"T"}, "../page/*.go": {"T", "add", "row"}, "../../../ledger/verify/*.go": {"malformed"},
+		"../*.go": {"T", "row", "data"}, "*.go": {"T"}, "../page/*.go": {"T", "add", "row"}, "../../../ledger/verify/*.go": {"malformed", "fault"},
 		"../../../examples/verify-in-browser/*.go": {"T"},
 	} {
 		files, err := filepath.Glob(pattern)
@@ -41,11 +41,16 @@ func spoken(t *testing.T) map[string]string {
 	return texts
 }
 
-// collect adds the string literals given to the calls, and those of fields called Reason and Kinds.
+// collect adds the string literals given to the calls, those of fields called Reason, and Kinds.
 func collect(t *testing.T, name string, calls []string, texts map[string]string) {
 	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 	require.NoError(t, err)
 	add := func(e ast.Expr) {
+		if b, ok := e.(*ast.BinaryExpr); ok { // a beginning and what varies
+			if _, whole := literal(b); !whole {
+				e = b.X
+			}
+		}
 		if text, ok := literal(e); ok && text != "" {
 			texts[text] = name
 		}
@@ -58,6 +63,8 @@ func collect(t *testing.T, name string, calls []string, texts map[string]string)
 				case name != want:
 				case name == "malformed" && len(n.Args) == 2:
 					add(n.Args[1])
+				case name == "fault":
+					add(n.Args[len(n.Args)-1])
 				case name == "row" && len(n.Args) > 1:
 					add(n.Args[0])
 					add(n.Args[1])
