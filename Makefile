@@ -30,6 +30,7 @@ bench: postgres ## measure ours beside the peers: bench: NAME ours=… peer=… 
 
 soak: postgres ## long form of the exhaustive and chaos tests (hours)
 	go -C internal/integration/vaultcore test -count=1 ./... # a real Vault: minutes to compile
+	TOMKIT_SOAK=1 go -C internal/integration test -timeout 0 -count=1 -run Cedars ./oracle # 2·10⁸ decisions beside cedar-go
 	TOMKIT_SOAK=1 TOMKIT_TEST_REQUIRE=1 go test -timeout 0 -count=1 $(SOAK)
 
 lint: ## formatting, vet, staticcheck, house rules
