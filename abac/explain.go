@@ -33,7 +33,7 @@ type Remedy struct {
 	Allow   string   // a policy to add, the narrowest that would do
 	Denies  []Rule   // rules to take away
 	Unmet   []Unmet  // conditions to meet
-	Roles   []string // roles of the catalogue whose policies permit it
+	Roles   []string // roles of the catalogue whose policies permit it, where the subject's do not
 	Compile error    // why the policies are void
 }
 
@@ -87,7 +87,7 @@ func (q *Requirement) Explain(sub *Subject, req Request, roles *Roles) Explanati
 		return e
 	}
 	e.Remedy.Token = sub == nil || sub.Version < req.MinVersion
-	if q.permission.universe != nil {
+	if !set.Decide(q.permission).Allowed {
 		e.Remedy.Roles = roles.Allowing(q.permission)
 	}
 	if sub != nil {

@@ -25,6 +25,7 @@ type grammar struct {
 	Roles     rolesCmd         `cmd:"" help:"Print, or apply, the SQL that makes the database roles."`
 	Audit     auditCmd         `cmd:"" help:"Find what lets one tenant reach another in a database's catalogues."`
 	Admin     adminCmd         `cmd:"" help:"Make the operator, providers, tenants and their administrators."`
+	Policy    policyCmd        `cmd:"" help:"Check, compare, explain and sign policy sets."`
 	Erasure   erasureCmd       `cmd:"" help:"Retention, erasure and export of personal data."`
 	Ledger    ledgerCmd        `cmd:"" help:"Import what was kept before."`
 	VaultFake vaultFakeCmd     `cmd:"" name:"vault-fake" help:"Serve a fake secrets manager, for development and demonstrations."`
