@@ -1,9 +1,9 @@
 //go:build ignore
 
-// Generate writes testdata anew. The vectors are published: run it for a new version of a form only, never to make a test
-// pass.
+// Generate writes the files of testdata that are named. The vectors are published: run it for a new file or a new version of
+// a form only, never to make a test pass.
 //
-//	go run generate.go log.go
+//	go run generate.go log.go life.go life.json cosignatures.json
 package main
 
 import (
@@ -34,13 +34,30 @@ func main() {
 	if err := os.MkdirAll("testdata/exports", 0o755); err != nil {
 		panic(err)
 	}
-	write("entries.json", entries())
-	write("details.json", details())
-	write("trees.json", trees())
-	write("personal.json", personal())
-	write("erasures.json", erasures())
-	write("notes.json", notes())
-	write("exports.json", exports())
+	for _, name := range os.Args[1:] {
+		switch name {
+		case "entries.json":
+			write(name, entries())
+		case "details.json":
+			write(name, details())
+		case "trees.json":
+			write(name, trees())
+		case "personal.json":
+			write(name, personal())
+		case "erasures.json":
+			write(name, erasures())
+		case "notes.json":
+			write(name, notes())
+		case "exports.json":
+			write(name, exports())
+		case "life.json":
+			write(name, life())
+		case "cosignatures.json":
+			write(name, cosignatures())
+		default:
+			panic("no file " + name)
+		}
+	}
 }
 
 func write(name string, v any) {

@@ -4,6 +4,11 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/pioneerdesk/tomkit/ledger/sign"
+	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
 //go:embed testdata
@@ -73,16 +78,84 @@ type NoteVector struct {
 	Composite bool            `json:"composite,omitempty"`
 }
 
+// CosignatureVector is the signature line of a witness, with the text of the checkpoint it is said to be about. MLDSA says
+// that only the ML-DSA signature gives it away.
+type CosignatureVector struct {
+	Name  string `json:"name"`
+	Key   string `json:"key"` // verifier key
+	Text  string `json:"text"`
+	Line  string `json:"line"`
+	Valid bool   `json:"valid"`
+	Time  int64  `json:"time,omitempty"` // seconds since 1970, of a valid one
+	MLDSA bool   `json:"mldsa,omitempty"`
+}
+
+// Check returns nil if the line is a cosignature of the text by the key.
+func (v *CosignatureVector) Check() error {
+	key, err := sign.ParseWitnessPublicKey(v.Key)
+	if err != nil {
+		return err
+	}
+	_, err = note.Open([]byte(v.Text+"\n"+v.Line), note.VerifierList(key.NoteVerifier()))
+	return err
+}
+
 // ExportVector is an export in testdata/exports with the verdict about it. First and Last are the positions that the first
 // finding names.
 type ExportVector struct {
-	Name      string  `json:"name"`
-	File      string  `json:"file"`
+	Name string `json:"name"`
+	File string `json:"file"`
+	// What is known from elsewhere: pinned keys.json, texts of receipts, an earlier checkpoint, one to go on from, verifier
+	// keys of witnesses and how many must have cosigned.
+	Keys      json.RawMessage `json:"keys,omitempty"`
+	Receipts  []string        `json:"receipts,omitempty"`
+	Since     string          `json:"since,omitempty"`
+	From      string          `json:"from,omitempty"`
+	Witnesses []string        `json:"witnesses,omitempty"`
+	Quorum    int             `json:"quorum,omitempty"`
+
 	Intact    bool    `json:"intact"`
 	Kind      string  `json:"kind,omitempty"`
 	First     *uint64 `json:"first,omitempty"`
 	Last      *uint64 `json:"last,omitempty"`
 	Composite bool    `json:"composite,omitempty"` // as in NoteVector
+
+	Gaps         int  `json:"gaps,omitempty"`          // declared
+	LostReceipts int  `json:"lost_receipts,omitempty"` // receipts that prove a lost entry
+	Closed       bool `json:"closed,omitempty"`        // the log ends with its closing
+}
+
+// Config returns how the export is to be judged.
+func (v *ExportVector) Config() (verify.Config, error) {
+	c := verify.Config{Quorum: v.Quorum}
+	if v.Keys != nil {
+		keys, err := verify.ParseKeys(v.Keys)
+		if err != nil {
+			return c, err
+		}
+		c.Keys = keys
+	}
+	for _, text := range v.Receipts {
+		r, err := verify.ParseReceipt([]byte(text))
+		if err != nil {
+			return c, err
+		}
+		c.Receipts = append(c.Receipts, r)
+	}
+	for _, text := range v.Witnesses {
+		w, err := sign.ParseWitnessPublicKey(text)
+		if err != nil {
+			return c, err
+		}
+		c.Witnesses = append(c.Witnesses, w)
+	}
+	if v.Since != "" {
+		c.Since = []byte(v.Since)
+	}
+	if v.From != "" {
+		c.From = []byte(v.From)
+	}
+	return c, nil
 }
 
 // Set is all vectors.
@@ -94,6 +167,10 @@ type Set struct {
 	Erasures []ErasureVector
 	Notes    []NoteVector
 	Exports  []ExportVector
+	// Life are exports of logs whose keys change, that were recovered or that ended, and exports judged with knowledge from
+	// elsewhere.
+	Life         []ExportVector
+	Cosignatures []CosignatureVector
 }
 
 // files maps the files of testdata to the parts of a Set.
@@ -101,6 +178,7 @@ func (s *Set) files() map[string]any {
 	return map[string]any{
 		"entries.json": &s.Entries, "details.json": &s.Details, "trees.json": &s.Trees, "personal.json": &s.Personal,
 		"erasures.json": &s.Erasures, "notes.json": &s.Notes, "exports.json": &s.Exports,
+		"life.json": &s.Life, "cosignatures.json": &s.Cosignatures,
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/pioneerdesk/tomkit/internal/pgtest"
 	"github.com/pioneerdesk/tomkit/ledger/ledgertest"
+	"github.com/pioneerdesk/tomkit/ledger/sign"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -128,16 +131,39 @@ func open(v ledgertest.NoteVector, keys *verify.KeyHistory) error {
 	return err
 }
 
+func TestCosignatureVectors(t *testing.T) {
+	for _, v := range vectors(t).Cosignatures {
+		t.Run(v.Name, func(t *testing.T) {
+			require.Equal(t, v.Valid, v.Check() == nil, v.Check())
+			if v.Valid {
+				key, err := sign.ParseWitnessPublicKey(v.Key)
+				require.NoError(t, err)
+				raw, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(strings.TrimPrefix(v.Line, "— "+key.Name()+" "), "\n"))
+				require.NoError(t, err)
+				at, err := key.VerifyCosignature([]byte(v.Text), raw[4:])
+				require.NoError(t, err)
+				require.Equal(t, v.Time, at.Unix())
+			}
+		})
+	}
+}
+
 func TestExportVectors(t *testing.T) {
-	for _, v := range vectors(t).Exports {
+	set := vectors(t)
+	for _, v := range append(set.Exports, set.Life...) {
 		t.Run(v.Name, func(t *testing.T) {
 			data, err := ledgertest.Export(v)
 			require.NoError(t, err)
 			archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 			require.NoError(t, err)
-			r, err := verify.Verify(context.Background(), archive, verify.Config{})
+			cfg, err := v.Config()
+			require.NoError(t, err)
+			r, err := verify.Verify(context.Background(), archive, cfg)
 			require.NoError(t, err)
 			require.Equal(t, v.Intact, r.Intact(), r.Err())
+			require.Equal(t, v.Gaps, len(r.Gaps))
+			require.Equal(t, v.LostReceipts, r.LostReceipts)
+			require.Equal(t, v.Closed, r.Closed != nil)
 			if v.Intact {
 				return
 			}
@@ -160,11 +186,14 @@ func TestThereAreVectorsOfEveryKindGoodAndBroken(t *testing.T) {
 	for _, v := range s.Details {
 		count[v.Valid]++
 	}
-	for _, v := range s.Exports {
+	for _, v := range append(s.Exports, s.Life...) {
 		count[v.Intact]++
 	}
-	require.Greater(t, count[true], 30)
-	require.Greater(t, count[false], 70)
+	for _, v := range s.Cosignatures {
+		count[v.Valid]++
+	}
+	require.Greater(t, count[true], 50)
+	require.Greater(t, count[false], 140)
 }
 
 // python is Debian's own, which has the package cryptography; others on the path may not.
@@ -182,7 +211,7 @@ func python(t *testing.T) string {
 func TestTheSecondImplementationAgreesWithAllVectors(t *testing.T) {
 	out, err := exec.Command(python(t), "independent/verify.py", "--vectors", "testdata").CombinedOutput()
 	require.NoError(t, err, string(out))
-	require.Regexp(t, `^1[0-9]{2} vectors, 0 disagree\n$`, string(out))
+	require.Regexp(t, `^2[0-9]{2} vectors, 0 disagree\n$`, string(out))
 }
 
 func TestTheSecondImplementationJudgesExports(t *testing.T) {
@@ -191,7 +220,7 @@ func TestTheSecondImplementationJudgesExports(t *testing.T) {
 		code int
 		text string
 	}{
-		"intact.zip": {0, "intact"}, "narrative-changed.zip": {1, "broken, first at entry 6"}, "none.zip": {2, "unusable"},
+		"intact.zip": {0, "intact"}, "a-declared-gap.zip": {0, "DECLARED GAP"}, "keys-rotated-twice.zip": {0, "intact"}, "narrative-changed.zip": {1, "broken, first at entry 6"}, "none.zip": {2, "unusable"},
 	} {
 		cmd := exec.Command(program, "independent/verify.py", "testdata/exports/"+file)
 		out, _ := cmd.CombinedOutput()

@@ -11,6 +11,7 @@ to be read, not to be fast.
 
 import base64
 import binascii
+import copy
 import datetime
 import hashlib
 import json
@@ -29,6 +30,9 @@ WIDTH = 256
 NAME = re.compile(rb"[a-z0-9_]{1,64}\Z")
 MARK = re.compile(r"\{c:([0-9a-f]{64})\}")
 EPOCH = datetime.datetime(1970, 1, 1)
+WORD = re.compile(r"[a-z0-9_]{1,64}\Z")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Malformed(Exception):
@@ -260,88 +264,188 @@ def erased_digest(pairs):
     return sha256(*(seq.to_bytes(8, "big") + bytes.fromhex(c) for seq, c in sorted(pairs)))
 
 
-# Keys and checkpoints
+# Keys
+
+
+ALGORITHMS = {"checkpoint": COMPOSITE, "entry": COMPOSITE, "checkpoint-ed25519": "Ed25519"}
+KEY_SIZES = {COMPOSITE: COMPOSITE_SIZES["public"], "Ed25519": 32}
+
+
+class Key:
+    """A key of the history, and what the log says about it."""
+
+    def __init__(self, document, announced=False):
+        optional = set() if announced else {"until", "compromised"}
+        must = {"id", "purpose", "algorithm", "public", "from"}
+        if not isinstance(document, dict) or not must <= set(document) <= must | optional:
+            raise Malformed("key")
+        self.id, self.purpose, self.algorithm = document["id"], document["purpose"], document["algorithm"]
+        self.raw = unbase64(document["public"])
+        self.first, self.until = document["from"], document.get("until")
+        self.compromised = document.get("compromised", False)
+        if ALGORITHMS.get(self.purpose) != self.algorithm or len(self.raw) != KEY_SIZES[self.algorithm]:
+            raise Malformed("purpose or algorithm")
+        if self.id != sha256(self.algorithm.encode(), b"\0", self.raw)[:8].hex():
+            raise Malformed("key id")
+        if not position(self.first) or "until" in document and not (position(self.until) and self.until > self.first):
+            raise Malformed("key valid nowhere")
+        if document.get("compromised", True) is not True:
+            raise Malformed("compromised")
+        self.pinned = self.end_pinned = self.announced = False
+        self.counts = self.first == 0
+
+    def valid(self, p):
+        return self.first <= p and (self.until is None or p < self.until)
+
+    def same(self, other):
+        return (self.id, self.purpose, self.raw, self.first) == (other.id, other.purpose, other.raw, other.first)
+
+
+def position(n):
+    return isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 63
 
 
 class Keys:
-    """The key history."""
+    """The key history to judge by."""
 
     def __init__(self, document):
-        self.origin, self.keys = document["origin"], document["keys"]
-        if document["format"] != "tomkit-keys/v1":
+        if not isinstance(document, dict) or set(document) != {"format", "origin", "keys"} or document["format"] != "tomkit-keys/v1":
             raise Malformed("keys")
-        for k in self.keys:
-            k["raw"] = unbase64(k["public"])
-            if k["id"] != sha256(k["algorithm"].encode(), b"\0", k["raw"])[:8].hex():
-                raise Malformed("key id")
+        self.origin, self.list = document["origin"], [Key(k) for k in document["keys"]]
+        parse_origin(self.origin)
+        if len({k.id for k in self.list}) != len(self.list) or len(self.list) > 1024:
+            raise Malformed("a key twice")
 
-    def valid(self, purpose, position):
-        return [k for k in self.keys if k["purpose"] == purpose and k.get("from", 0) <= position and position < k.get("until", 1 << 64)]
+    def pinned(self, own):
+        """These keys as pinned ones, with what keys.json adds."""
+        merged = copy.deepcopy(self)
+        for k in merged.list:
+            k.pinned, k.counts, k.end_pinned = True, True, k.until is not None
+        if own is None or parse_origin(own.origin)[:2] != parse_origin(self.origin)[:2]:
+            return merged
+        if parse_origin(own.origin)[2] > parse_origin(self.origin)[2]:
+            merged.origin = own.origin
+        for k in own.list:
+            known = merged.by_id(k.id)
+            if known is None and k.first > 0:
+                merged.list.append(k)
+            elif known is not None:
+                known.compromised = known.compromised or k.compromised
+                if known.until is None and k.until is not None and k.until > known.first:
+                    known.until = k.until
+        return merged
+
+    def by_id(self, key_id):
+        return next((k for k in self.list if k.id == key_id), None)
+
+    def valid(self, purpose, p):
+        return [k for k in self.list if k.purpose == purpose and k.valid(p)]
+
+
+# Notes
+
+
+def parse_origin(text):
+    parts = re.fullmatch(r"([a-z0-9.:-]+)/ledger/([0-9a-f]{32})/(0|[1-9][0-9]*)", text) if isinstance(text, str) else None
+    if not parts or len(text.encode()) > 255:
+        raise Malformed("origin")
+    return parts[1], parts[2], number(parts[3])
 
 
 def parse_checkpoint(text):
     lines = text.split("\n")
     if len(lines) != 4 or lines[3]:
         raise Malformed("checkpoint")
-    if len(lines[0]) > 255 or not re.fullmatch(r"[a-z0-9.:-]+/ledger/[0-9a-f]{32}/(0|[1-9][0-9]*)", lines[0]):
-        raise Malformed("origin")
+    parse_origin(lines[0])
     return lines[0], number(lines[1]), unbase64(lines[2], 32)
+
+
+def split_note(signed):
+    """The text of a note and its signature lines as (name, blob)."""
+    text, separator, rest = signed.partition("\n\n")
+    if not separator or not rest.endswith("\n"):
+        raise Malformed("note")
+    lines = []
+    for line in rest[:-1].split("\n"):
+        parts = re.fullmatch("\u2014 ([^ +]+) ([^ ]+)", line)
+        if not parts:
+            raise Malformed("signature line")
+        lines.append((parts[1], unbase64(parts[2])))
+    return text + "\n", lines
 
 
 def open_checkpoint(signed, keys):
     """Origin, size and root of a checkpoint whose Ed25519 line is right and whose composite line has the right form."""
-    text, separator, lines = signed.partition("\n\n")
-    if not separator or not lines.endswith("\n"):
-        raise Malformed("note")
-    text += "\n"
+    text, lines = split_note(signed)
     origin, size, head = parse_checkpoint(text)
-    if origin != keys.origin:
+    log, ours = parse_origin(origin), parse_origin(keys.origin)
+    if log[:2] != ours[:2] or log[2] > ours[2]:
         raise Malformed("origin")
     have = set()
-    for line in lines[:-1].split("\n"):
-        parts = re.fullmatch("\u2014 ([^ +]+) ([^ ]+)", line)
-        if not parts:
-            raise Malformed("signature line")
-        blob = unbase64(parts[2])
-        for k in keys.keys if parts[1] == origin else ():
-            if blob[:4] == note_key_id(origin, k) and line_fits(k, size):
+    for name, blob in lines:
+        for k in keys.list if name == origin else ():
+            if k.purpose != "entry" and k.valid(size) and blob[:4] == note_key_id(origin, k):
                 check_line(k, blob[4:], text)
-                have.add(k["purpose"])
+                have.add(k.purpose)
     if "checkpoint" not in have or keys.valid("checkpoint-ed25519", size) and "checkpoint-ed25519" not in have:
         raise Malformed("not signed")
     return origin, size, head
 
 
-def line_fits(key, size):
-    return key["purpose"] in ("checkpoint", "checkpoint-ed25519") and key.get("from", 0) <= size < key.get("until", 1 << 64)
-
-
 def note_key_id(name, key):
-    kind = b"\xff" + OID if key["algorithm"] == COMPOSITE else b"\x01"
-    return sha256(name.encode(), b"\n", kind, key["raw"])[:4]
+    kind = b"\xff" + OID if key.algorithm == COMPOSITE else b"\x01"
+    return sha256(name.encode(), b"\n", kind, key.raw)[:4]
 
 
 def check_line(key, signature, text):
-    if key["algorithm"] == COMPOSITE:
+    if key.algorithm == COMPOSITE:
         if len(signature) != COMPOSITE_SIZES["signature"]:
             raise Malformed("composite signature")
         return
+    check_ed25519(key.raw, signature, text.encode())
+
+
+def check_ed25519(raw, signature, message):
     try:
-        Ed25519PublicKey.from_public_bytes(key["raw"]).verify(signature, text.encode())
-    except InvalidSignature:
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
+    except (InvalidSignature, ValueError):
         raise Malformed("signature") from None
 
 
 def open_receipt(text, keys):
+    """Origin, size and root of the receipt's checkpoint, its index and leaf."""
     head, separator, signed = text.partition("\n\n")
     lines = head.split("\n")
     if not separator or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1" or not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise Malformed("receipt")
     leaf, index = unbase64(lines[1][6:], 32), number(lines[2][6:])
     proof = [unbase64(line, 32) for line in lines[3:]]
-    _, size, want = open_checkpoint(signed, keys)
+    origin, size, want = open_checkpoint(signed, keys)
     if root_from_inclusion(proof, index, size, leaf) != want:
         raise Malformed("proof")
+    return origin, size, want, index, leaf
+
+
+class Witness:
+    """A witness's key. ML-DSA-44 signatures are not verified, only their form."""
+
+    def __init__(self, text):
+        self.name, key_hash, key = text.split("+", 2)
+        raw = unbase64(key)
+        self.kind, self.raw = raw[0], raw[1:]
+        self.key_hash = sha256(self.name.encode(), b"\n", raw)[:4]
+        if self.key_hash.hex() != key_hash or {4: 32, 6: 1312}.get(self.kind) != len(self.raw):
+            raise Malformed("witness")
+
+    def check(self, text, blob):
+        """The time of a cosignature: what stands behind the key hash."""
+        origin, size, head = parse_checkpoint(text)
+        seconds = int.from_bytes(blob[:8], "big")
+        if len(blob) != 8 + {4: 64, 6: 2420}[self.kind] or not 0 < seconds < 1 << 63:
+            raise Malformed("cosignature")
+        if self.kind == 4:
+            check_ed25519(self.raw, blob[8:], b"cosignature/v1\ntime %d\n" % seconds + text.encode())
+        return seconds
 
 
 # Export
@@ -360,35 +464,127 @@ def tiles(size):
     return [(i, min(WIDTH, size - i * WIDTH)) for i in range((size + WIDTH - 1) // WIDTH)]
 
 
+class Known:
+    """What is known from elsewhere: pinned keys, receipts, an earlier checkpoint, one to go on from, witnesses."""
+
+    def __init__(self, v=None):
+        v = v or {}
+        self.keys = Keys(v["keys"]) if v.get("keys") else None
+        self.receipts, self.since, self.start = v.get("receipts", []), v.get("since"), v.get("from")
+        self.witnesses, self.quorum = [Witness(w) for w in v.get("witnesses", [])], v.get("quorum", 0)
+
+
+def read_json(raw):
+    return json.loads(raw.decode("utf-8"), object_pairs_hook=members)
+
+
 class Export:
     """An export as a dictionary of its files, and what is wrong with it: (first, last) or (None, None)."""
 
-    def __init__(self, files):
-        self.files, self.faults = files, []
-        self.keys = Keys(json.loads(files["keys.json"]))
-        self.log = json.loads(files["log.json"])
-        self.size, self.entries, self.leaves = 0, [], []
+    def __init__(self, files, known=None):
+        self.files, self.known, self.faults = files, known or Known(), []
+        self.log = read_json(files["log.json"])
+        own = Keys(read_json(files["keys.json"]))
+        self.keys = self.known.keys.pinned(own) if self.known.keys else own
+        self.start, self.size, self.entries, self.leaves = 0, 0, [], []
+        self.gaps, self.closed, self.lost = [], False, 0
 
     def fault(self, first=None, last=None):
         self.faults.append((first, first if last is None else last))
 
     def verify(self):
+        signed = self.files["checkpoint"].decode()
         try:
-            _, self.size, self.head = open_checkpoint(self.files["checkpoint"].decode(), self.keys)
+            open_checkpoint(signed, self.keys)
         except Malformed:
             self.fault()
-            _, self.size, self.head = parse_checkpoint(self.files["checkpoint"].decode().partition("\n\n")[0] + "\n")
+        self.origin, self.size, self.head = parse_checkpoint(signed.partition("\n\n")[0] + "\n")
+        _, self.log_id, self.epoch = parse_origin(self.origin)
+        if self.log["origin"] != self.origin or self.log["log"] != self.log_id:
+            self.fault()
+        if self.check_cosignatures(signed) < self.known.quorum:
+            self.fault()
+        self.gather()
+        self.begin()
+        self.signatures = {s["seq"]: s for s in self.lines("signatures.jsonl")}
         self.check_entries()
         if len(self.entries) == self.size:
             self.check_roots()
+            self.check_receipts()
             self.check_tiles()
             self.check_signatures()
             self.check_personal()
+            self.check_keys()
+            self.check_epoch()
         self.faults.sort(key=lambda f: (1 << 64, 0) if f[0] is None else (f[1], -f[0]))
         return self.faults
 
+    def check_cosignatures(self, signed):
+        """The number of witnesses that cosigned; invalid lines are faults."""
+        try:
+            text, lines = split_note(signed)
+        except Malformed:
+            return 0  # a fault by itself
+        names, seen = set(), set()
+        for name, blob in lines:
+            for w in self.known.witnesses:
+                if (name, blob[:4]) != (w.name, w.key_hash) or w in seen:
+                    continue
+                seen.add(w)
+                try:
+                    w.check(text, blob[4:])
+                    names.add(name)
+                except Malformed:
+                    self.fault()
+        return len(names)
+
+    def gather(self):
+        """Everything that vouches for the log: (size, epoch, root), and receipts."""
+        self.anchors, self.receipts, self.base = [], [], None
+        notes = [(n, self.files[n].decode()) for n in sorted(self.files) if n.startswith("checkpoints/")]
+        for name, signed in notes + [(None, self.known.since), (None, self.known.start)]:
+            if signed is None:
+                continue
+            try:
+                origin, size, want = open_checkpoint(signed, self.keys)
+                self.check_cosignatures(signed)
+                if name not in (None, "checkpoints/%020d" % size) or parse_origin(origin)[2] > self.epoch:
+                    raise Malformed("not the export's")
+            except Malformed:
+                self.fault()
+                continue
+            self.anchors.append((size, parse_origin(origin)[2], want))
+            if signed is self.known.start:
+                self.base = self.anchors[-1]
+        for text in self.known.receipts:
+            try:
+                origin, size, want, index, leaf = open_receipt(text, self.keys)
+            except Malformed:
+                self.fault()
+                continue
+            self.anchors.append((size, parse_origin(origin)[2], want))
+            self.receipts.append((index, parse_origin(origin)[2], leaf))
+        self.anchors.append((self.size, self.epoch, self.head))
+        self.anchors.sort(key=lambda a: a[0])
+
+    def begin(self):
+        """Where reading begins. The leaves left of it are those of the tiles."""
+        if self.base is None or not WIDTH < self.base[0] <= self.size:
+            return
+        size, epoch, want = self.base
+        start = (size - 1) // WIDTH * WIDTH
+        tile = self.files.get(tile_path(0, start // WIDTH, min(WIDTH, self.size - start)), b"")
+        published = b"".join(self.files.get(tile_path(0, i, WIDTH), b"") for i in range(start // WIDTH)) + tile
+        leaves = [published[i : i + 32] for i in range(0, 32 * size, 32)]
+        upper = all(self.files.get(tile_path(1, i, w), b"")[:32] == root(leaves[:WIDTH]) for i, w in tiles(self.size // WIDTH)[:1])
+        if root(leaves) == want and upper:
+            self.start, self.leaves, self.entries = start, leaves[:start], [None] * start
+            self.anchors = [a for a in self.anchors if a[1] >= epoch]
+            for k in self.keys.list:
+                k.counts = k.counts or k.first <= start
+
     def bundles(self):
-        for index, width in tiles(self.size):
+        for index, width in tiles(self.size)[self.start // WIDTH :]:
             rest = self.files.get(tile_path("entries", index, width), b"")
             while rest:
                 n = int.from_bytes(rest[:2], "big")
@@ -397,8 +593,8 @@ class Export:
 
     def check_entries(self):
         published = b"".join(self.files.get(tile_path(0, i, w), b"") for i, w in tiles(self.size))
-        tenant, previous, micros = None, GENESIS, 0
-        for at, raw in enumerate(self.bundles()):
+        tenant, previous, micros = None, GENESIS if self.start == 0 else None, 0
+        for at, raw in enumerate(self.bundles(), self.start):
             if at >= self.size:
                 self.fault(at)
                 break
@@ -420,25 +616,136 @@ class Export:
             previous, micros = e.current, e.micros
             self.entries.append(e)
             self.leaves.append(e.leaf())
+            self.speak(at, e)
         if len(self.entries) < self.size:
             self.fault(len(self.entries))
 
-    def check_roots(self):
-        right = 0
-        for name in sorted(n for n in self.files if n.startswith("checkpoints/")):
-            try:
-                _, size, want = open_checkpoint(self.files[name].decode(), self.keys)
-            except Malformed:
-                self.fault()
+    # What the log says about itself.
+
+    def speak(self, at, e):
+        if self.closed:
+            self.fault(at)
+        self.closed = self.closed or (e.scheme == 1 and e.action == b"ledger_closed")
+        said = {b"ledger_keys_rotated": self.rotate, b"ledger_recovered": self.recover, b"ledger_closed": self.close}.get(e.action)
+        if e.scheme != 1 or said is None:
+            return
+        if e.entry_class != 1 or e.entity_type != b"ledger" or e.entity_id != self.log_id.encode():
+            self.fault(at)
+            return
+        try:
+            said(at, e.details, self.signed(at))
+        except (Malformed, KeyError, TypeError):
+            self.fault(at)
+
+    def signed(self, at):
+        """Whether an entry key that counts and is valid there signed an entry, as far as can be seen without ML-DSA."""
+        s = self.signatures.get(at)
+        return s is not None and any(k.id == s["key"] and k.counts for k in self.keys.valid("entry", at))
+
+    def rotate(self, at, d, signed):
+        if not isinstance(d["reason"], str) or not WORD.match(d["reason"]) or not 1 <= len(d["keys"]) <= 3:
+            raise Malformed("rotation")
+        keys = [Key(k, announced=True) for k in d["keys"]]
+        if len({k.purpose for k in keys}) != len(keys) or (d["reason"] == "compromise") != bool(d.get("compromised")):
+            raise Malformed("rotation")
+        if not signed:
+            return
+        for k in keys:
+            known = self.keys.by_id(k.id)
+            if known is None or not known.same(k) or k.first != at + 1 or not self.succeeds(known):
+                self.fault(at)
                 continue
-            if size > self.size or "checkpoints/%020d" % size != name:
-                self.fault()
-            elif root(self.leaves[:size]) != want:
-                self.fault(right, size - 1)
+            known.counts = True
+            if d["reason"] == "compromise" and not known.pinned:
+                self.fault(at)
             else:
-                right = size
-        if root(self.leaves) != self.head:
-            self.fault(right, self.size - 1)
+                known.announced = True
+        for key_id in d.get("compromised", []):
+            known = self.keys.by_id(key_id)
+            if known is None or known.valid(at + 1):
+                self.fault(at)
+            else:
+                known.compromised = True
+
+    def succeeds(self, key):
+        others = [k for k in self.keys.list if k.purpose == key.purpose and k is not key]
+        if any(k.valid(key.first) for k in others):
+            return False
+        return any(k.until == key.first for k in others) or all(k.first > key.first for k in others)
+
+    def recover(self, at, d, signed):
+        approvers, lost_until, want = d["approvers"], d["lost_until"], d.get("witnessed_root")
+        if len(approvers) != 2 or approvers[0] == approvers[1] or not all(UUID.match(a) for a in approvers):
+            raise Malformed("approvers")
+        if d["lost_from"] != at or not position(lost_until) or lost_until <= at or "witnessed_root" in d and not HASH.match(want):
+            raise Malformed("gap")
+        last = self.gaps[-1][0] if self.gaps else 0
+        if not position(d["epoch"]) or not last < d["epoch"] <= self.epoch:
+            raise Malformed("epoch")
+        if signed:
+            self.gaps.append((d["epoch"], at, lost_until, want))
+
+    def close(self, at, d, _):
+        if d["size"] != at + 1:
+            raise Malformed("size")
+
+    def gap_after(self, epoch):
+        return next((g for g in self.gaps if g[0] > epoch), None)
+
+    # What vouches for the log.
+
+    def check_roots(self):
+        rights = [self.start]
+        for size, epoch, want in self.anchors:
+            gap = self.gap_after(epoch)
+            if gap is not None and size > gap[1]:
+                self.judge_lost(size, epoch, want, gap)
+            elif size > self.size:
+                self.fault(self.size)
+            elif root(self.leaves[:size]) != want:
+                self.fault(max(r for r in rights if r < size) if size > self.start else 0, size - 1)
+            else:
+                rights.append(size)
+
+    def judge_lost(self, size, epoch, want, gap):
+        begun, entry, lost_until, witnessed = gap
+        if size > lost_until:
+            self.fault(lost_until)
+        elif size == lost_until and epoch + 1 == begun and witnessed is not None and want.hex() != witnessed:
+            self.fault(entry)
+
+    def check_receipts(self):
+        for index, epoch, leaf in self.receipts:
+            gap = self.gap_after(epoch)
+            if gap is not None and index >= gap[1]:
+                self.lost += 1
+            elif index >= self.size or index >= self.start and self.leaves[index] != leaf:
+                self.fault(index)
+
+    def check_keys(self):
+        firsts = set()
+        for k in self.keys.list:
+            if k.first == 0:
+                if k.purpose in firsts:
+                    self.fault(0)
+                firsts.add(k.purpose)
+            elif k.first <= self.size and not k.announced:
+                unread = k.first <= self.start
+                if unread and self.known.keys and not k.pinned:
+                    self.fault(k.first - 1)
+                if not unread and not (k.pinned and any(g[1] <= k.first - 1 < g[2] for g in self.gaps)):
+                    self.fault(k.first - 1)
+            ends = k.until is not None and self.start < k.until <= self.size and not k.end_pinned
+            if ends and not any(o.purpose == k.purpose and o.first == k.until for o in self.keys.list):
+                self.fault(k.until - 1)
+
+    def check_epoch(self):
+        if self.gaps:
+            fits = self.gaps[-1][0] == self.epoch
+        else:
+            fits = self.base[1] == self.epoch if self.start else self.epoch <= 1
+        if not fits:
+            self.fault()
 
     def check_tiles(self):
         level, hashes = 0, self.leaves
@@ -460,21 +767,20 @@ class Export:
         return out
 
     def check_signatures(self):
-        signed = {s["seq"]: s for s in self.lines("signatures.jsonl")}
-        for at, e in enumerate(self.entries):
+        signed = {at: s for at, s in self.signatures.items() if at >= self.start}
+        for at, e in enumerate(self.entries[self.start :], self.start):
             s = signed.pop(at, None)
             critical = e is not None and e.entry_class == 1
             if critical != (s is not None):
                 self.fault(at)
             elif critical:
-                fits = s["key"] in [k["id"] for k in self.keys.valid("entry", at)]
-                if not fits or len(unbase64(s["sig"])) != COMPOSITE_SIZES["signature"]:
+                if not self.signed(at) or len(unbase64(s["sig"])) != COMPOSITE_SIZES["signature"]:
                     self.fault(at)
         if signed:
             self.fault(min(signed))
 
     def check_personal(self):
-        opened = {(o["seq"], o["c"]): o for o in self.lines("openings.jsonl")}
+        opened = {(o["seq"], o["c"]): o for o in self.lines("openings.jsonl") if o["seq"] >= self.start}
         erased = {(r["seq"], r["c"]): r for r in self.lines("redactions.jsonl")}
         for at, e in enumerate(self.entries):
             for c in e.commitments() if e else ():
@@ -492,7 +798,7 @@ class Export:
         by_entry = {}
         for (at, c), r in erased.items():
             by_entry.setdefault(r["entry"], []).append((at, c))
-        for at, e in enumerate(self.entries):
+        for at, e in enumerate(self.entries[self.start :], self.start):
             announces = e is not None and e.scheme == 1 and e.action == b"personal_data_erased"
             pairs = by_entry.pop(at, [])
             if announces:
@@ -502,7 +808,8 @@ class Export:
             elif pairs:
                 self.fault(at)
         for at in by_entry:
-            self.fault(at)
+            if at >= self.start:
+                self.fault(at)
 
 
 def read_zip(path):
@@ -545,10 +852,23 @@ def note_agrees(v):
     return holds(lambda: check(v["text"], keys)) == (v["valid"] or v.get("composite", False))
 
 
+def cosignature_agrees(v):
+    def check():
+        (name, blob), = split_note(v["text"] + "\n" + v["line"])[1]
+        w = Witness(v["key"])
+        if (name, blob[:4]) != (w.name, w.key_hash):
+            return False
+        return w.check(v["text"], blob[4:]) == v.get("time") or not v["valid"]
+
+    return holds(check) == (v["valid"] or v.get("mldsa", False))
+
+
 def export_agrees(v, directory):
-    faults = Export(read_zip("%s/exports/%s" % (directory, v["file"]))).verify()
+    export = Export(read_zip("%s/exports/%s" % (directory, v["file"])), Known(v))
+    faults = export.verify()
     if v["intact"] or v.get("composite"):
-        return not faults
+        told = (len(export.gaps), export.lost, export.closed)
+        return not faults and told == (v.get("gaps", 0), v.get("lost_receipts", 0), v.get("closed", False))
     return bool(faults) and faults[0] == (v.get("first"), v.get("last"))
 
 
@@ -565,6 +885,8 @@ def check_vectors(directory):
         "erasures": lambda v: erased_digest(zip(v["seqs"], v["commitments"])).hex() == v["digest"],
         "notes": note_agrees,
         "exports": lambda v: export_agrees(v, directory),
+        "life": lambda v: export_agrees(v, directory),
+        "cosignatures": cosignature_agrees,
     }
     total, wrong = 0, 0
     for name, agrees in checks.items():
@@ -583,7 +905,8 @@ def main(arguments):
     worst = 0 if arguments else 2
     for path in arguments:
         try:
-            faults = Export(read_zip(path)).verify()
+            export = Export(read_zip(path))
+            faults = export.verify()
         except (Malformed, KeyError, OSError, ValueError, zipfile.BadZipFile) as err:
             print("%s: unusable (%s)" % (path, type(err).__name__))
             worst = 2
@@ -594,6 +917,8 @@ def main(arguments):
             worst = max(worst, 1)
         else:
             print("%s: intact" % path)
+        for epoch, entry, lost_until, _ in export.gaps:
+            print("%s: DECLARED GAP: entries %d to %d were lost, epoch %d began" % (path, entry, lost_until - 1, epoch))
     return worst
 
 
