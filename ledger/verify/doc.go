@@ -150,7 +150,7 @@
 //	{"format":"tomkit-keys/v1","origin":…,"keys":[
 //	  {"id":<key id>,"purpose":…,"algorithm":…,"public":<base64>,"from":…,"until":…,"compromised":true}, …]}
 //
-// with the newest origin, and of each key: purpose checkpoint or entry and algorithm id-MLDSA65-Ed25519-SHA512, or purpose
+// with the origin of the checkpoint, and of each key: purpose checkpoint or entry and algorithm id-MLDSA65-Ed25519-SHA512, or purpose
 // checkpoint-ed25519 and algorithm Ed25519. A key is valid at positions p with from ≤ p < until, where a missing until is no
 // end; p is the seq of an entry or the size of a checkpoint. compromised is missing or true. A key appears once; at most
 // 1,024 do.
@@ -174,8 +174,8 @@
 //
 // Whoever verifies may pin a key history from elsewhere, which may be older than the export. Then pinned keys count, whatever
 // keys.json says; keys of keys.json with from > 0 that are not pinned count once they are announced, those with from 0 never;
-// and a pinned key without an end takes that of keys.json. A pinned key that is not announced is a fault all the same, unless
-// its announcement lies in a declared gap.
+// and a pinned key without an end takes that of keys.json, while an end that was pinned needs no successor. A pinned key that
+// is not announced is a fault all the same, unless its announcement lies in a declared gap.
 //
 // # Recovery
 //
