@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/pioneerdesk/tomkit/ledger/sign"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
@@ -96,7 +94,7 @@ func (v *CosignatureVector) Check() error {
 	if err != nil {
 		return err
 	}
-	_, err = note.Open([]byte(v.Text+"\n"+v.Line), note.VerifierList(key.NoteVerifier()))
+	_, err = key.VerifyLine([]byte(v.Text), []byte(v.Line))
 	return err
 }
 

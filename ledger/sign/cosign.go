@@ -161,6 +161,18 @@ func (p *WitnessPublicKey) VerifyCosignature(text, blob []byte) (time.Time, erro
 	return time.Unix(int64(seconds), 0).UTC(), nil
 }
 
+// VerifyLine checks the signature line of a witness, ended by a newline, as VerifyCosignature does. A line by another key is
+// an error that wraps ErrInvalidSignature too.
+func (p *WitnessPublicKey) VerifyLine(text, noteLine []byte) (time.Time, error) {
+	code, ok := strings.CutPrefix(string(noteLine), "— "+p.name+" ")
+	code, ok2 := strings.CutSuffix(code, "\n")
+	blob, err := base64.StdEncoding.Strict().DecodeString(code)
+	if !ok || !ok2 || err != nil || base64.StdEncoding.EncodedLen(len(blob)) != len(code) || len(blob) < 4 || binary.BigEndian.Uint32(blob) != p.hash {
+		return time.Time{}, fmt.Errorf("%w: not a line by this key", ErrInvalidSignature)
+	}
+	return p.VerifyCosignature(text, blob[4:])
+}
+
 // NoteVerifier returns a verifier for note.Open.
 func (p *WitnessPublicKey) NoteVerifier() note.Verifier {
 	return &line{p.name, p.hash, func(msg, sig []byte) bool {

@@ -103,6 +103,13 @@ func TestCosignaturesVerifyAloneOverTheHandMadeMessage(t *testing.T) {
 		at, err := k.Public().VerifyCosignature([]byte(checkpointText), blob)
 		require.NoError(t, err)
 		require.Equal(t, cosignedAt, at)
+		at, err = k.Public().VerifyLine([]byte(checkpointText), noteLine)
+		require.NoError(t, err)
+		require.Equal(t, cosignedAt, at)
+		for _, bad := range []string{"", string(noteLine[:len(noteLine)-1]), " " + string(noteLine), string(noteLine) + "\n", strings.Replace(string(noteLine), "/w1", "/w2", 1), "— witness.example/w1 AAAA\n", "— witness.example/w1 AAAAAAAA\n"} {
+			_, err := k.Public().VerifyLine([]byte(checkpointText), []byte(bad))
+			require.ErrorIs(t, err, sign.ErrInvalidSignature, "%q", bad)
+		}
 	}
 }
 
