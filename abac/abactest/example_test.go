@@ -1,6 +1,7 @@
 package abactest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -18,7 +19,7 @@ func ExampleProveRoutes() {
 	if err != nil {
 		panic(err)
 	}
-	guard, err := httpabac.New(httpabac.Config{Universe: universe})
+	guard, err := httpabac.New(httpabac.Config{Universe: universe, Record: func(context.Context, httpabac.Record) error { return nil }})
 	if err != nil {
 		panic(err)
 	}
@@ -29,5 +30,5 @@ func ExampleProveRoutes() {
 	report := abactest.ProveRoutes(&t, mux, mux.Routes(), abactest.Config{Universe: universe, Roles: roles})
 	fmt.Println(report, "faults:", len(t.faults))
 	// Output:
-	// 1 routes (0 public) proven with 12 requests faults: 0
+	// 1 routes (0 public) and 0 conditions proven with 22 requests faults: 0
 }

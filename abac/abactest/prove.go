@@ -6,9 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +29,10 @@ type Principal struct {
 	Tenant   uuid.UUID
 	Level    abac.Level
 	AuthTime time.Time
+	// Version is the policy version of the token: Config.MinVersion or one less, or the highest there is without it.
+	Version int64
+	// Clearance is nil, Config.Clearance, or what Config.TooLow says.
+	Clearance abac.Clearance
 }
 
 // Config tunes ProveRoutes. Universe and Roles are required.
@@ -43,6 +45,16 @@ type Config struct {
 	// Request makes the request for a route. Nil fills path values with UUIDs, the tenant parameter with tenant, and sends
 	// an empty JSON object where the method has a body.
 	Request func(route httpabac.Route, tenant uuid.UUID) *http.Request
+	// MinVersion is the oldest policy version the server accepts; one less is proven to be refused. Zero proves nothing about
+	// versions.
+	MinVersion int64
+	// Clearance clears the label of every resource that Request asks for. It is required where a route demands one.
+	Clearance abac.Clearance
+	// TooLow returns a clearance that does not clear what Request asks for at the route, the higher the better the proof.
+	// Nil means that only nobody's clearance is tried.
+	TooLow func(route httpabac.Route) abac.Clearance
+	// StepUp says that the server challenges (RFC 9470): 401 instead of 403 where a stronger login would do.
+	StepUp bool
 	// Tenant is the tenant principals work in. Zero means a random one.
 	Tenant uuid.UUID
 	// Now reports the current time. Nil means time.Now.
@@ -52,18 +64,25 @@ type Config struct {
 // Report counts what was proven.
 type Report struct {
 	Routes, Public, Requests int
+	Conditions               int // that a route demands besides its permission, and that were proven
 }
 
 // ProveRoutes calls every route as everybody who could matter and reports each request that got through and should not
 // have, or did not and should have, through t. A request counts as refused if the answer is httpabac's problem with the right
 // status and code, and as let through if it is anything else: handlers do run, so give it a server with test data only.
 //
-// It also calls every path with the methods no route lists for it. An empty list of routes is an error: nothing would be
-// proven.
+// It also calls every path, as nobody, with the methods no route lists for it, with headers that name another method, and
+// in other spellings. An empty list of routes is an error: nothing would be proven. Routes come from httpabac.Mux.Routes or,
+// for other routers, from httpabac.RoutesOf. Conditions given by httpabac.When are left to the server's own tests: the
+// Request and the Principal have to meet them.
 func ProveRoutes(t T, server http.Handler, routes []httpabac.Route, cfg Config) Report {
 	t.Helper()
 	if cfg.Universe == nil || cfg.Roles == nil || len(routes) == 0 {
 		t.Errorf("abactest: prove routes: Universe, Roles and at least one route are needed")
+		return Report{}
+	}
+	if cfg.Clearance == nil && slices.ContainsFunc(routes, func(r httpabac.Route) bool { return r.Labelled }) {
+		t.Errorf("abactest: prove routes: a route demands a clearance, so Clearance is needed")
 		return Report{}
 	}
 	if cfg.Tenant == uuid.Nil {
@@ -89,6 +108,7 @@ func ProveRoutes(t T, server http.Handler, routes []httpabac.Route, cfg Config) 
 		p.proveRoute(route)
 	}
 	p.proveOtherMethods(routes)
+	p.proveDisguises(routes)
 	return p.report
 }
 
@@ -123,32 +143,55 @@ func (p *prover) as(route httpabac.Route, name, role string, policies []string) 
 	p.expect(route, &who, expected(policies, route.Permission))
 }
 
+// proveConditions asks as somebody who may everything and misses one condition, and as somebody who barely meets it.
 func (p *prover) proveConditions(route httpabac.Route) {
 	p.Helper()
+	try := func(want abac.Reason, name string, change func(*Principal)) {
+		p.Helper()
+		who := p.strong("everything "+name, "", []string{"*:*"})
+		change(&who)
+		p.expect(route, &who, want)
+	}
 	void := p.strong("void policies", "", []string{"*:*", "!"})
 	p.expect(route, &void, abac.InvalidPolicy)
+	if p.cfg.MinVersion > 0 {
+		p.report.Conditions++
+		try(abac.StalePolicy, "under an old version", func(who *Principal) { who.Version = p.cfg.MinVersion - 1 })
+	}
 	if route.TenantParam != "" {
-		other := p.strong("everything in another tenant", "", []string{"*:*"})
-		other.Tenant = uuid.New()
-		p.expect(route, &other, abac.TenantMismatch)
+		p.report.Conditions++
+		try(abac.TenantMismatch, "in another tenant", func(who *Principal) { who.Tenant = uuid.New() })
 	}
 	if route.Level > abac.SingleFactor {
-		weak := p.strong("everything with a weaker factor", "", []string{"*:*"})
-		weak.Level = route.Level - 1
-		p.expect(route, &weak, abac.MFARequired)
+		p.report.Conditions++
+		try(abac.MFARequired, "with a weaker factor", func(who *Principal) { who.Level = route.Level - 1 })
+		try(abac.Allowed, "with the factor demanded", func(who *Principal) { who.Level = route.Level })
 	}
 	if route.MaxAge > 0 {
-		old := p.strong("everything with an old proof", "", []string{"*:*"})
-		old.AuthTime = p.cfg.Now().Add(-route.MaxAge - time.Minute)
-		p.expect(route, &old, abac.MFARequired)
+		p.report.Conditions++
+		margin := min(route.MaxAge/2, time.Minute)
+		try(abac.MFARequired, "with an old proof", func(who *Principal) { who.AuthTime = p.cfg.Now().Add(-route.MaxAge - time.Minute) })
+		try(abac.Allowed, "with a proof just young enough", func(who *Principal) { who.AuthTime = p.cfg.Now().Add(margin - route.MaxAge) })
+	}
+	if route.Labelled {
+		p.report.Conditions++
+		try(abac.LabelTooLow, "without a clearance", func(who *Principal) { who.Clearance = nil })
+		if p.cfg.TooLow != nil {
+			try(abac.LabelTooLow, "with too low a clearance", func(who *Principal) { who.Clearance = p.cfg.TooLow(route) })
+		}
 	}
 }
 
 // strong is a principal no condition stops.
 func (p *prover) strong(name, role string, policies []string) Principal {
-	return Principal{
+	who := Principal{
 		Name: name, Role: role, Policies: policies, Tenant: p.cfg.Tenant, Level: abac.PhishingResistant, AuthTime: p.cfg.Now(),
+		Version: p.cfg.MinVersion, Clearance: p.cfg.Clearance,
 	}
+	if p.cfg.MinVersion == 0 {
+		who.Version = math.MaxInt64
+	}
+	return who
 }
 
 // expect makes one request and compares what became of it with want; nil stands for nobody.
@@ -160,7 +203,7 @@ func (p *prover) expect(route httpabac.Route, who *Principal, want abac.Reason) 
 	}
 	got, problem := p.call(r)
 	wantStatus := http.StatusForbidden
-	if want == abac.NoToken {
+	if want == abac.NoToken || want == abac.StalePolicy || want == abac.MFARequired && p.cfg.StepUp {
 		wantStatus = http.StatusUnauthorized
 	}
 	switch refused := problem != nil; {
@@ -172,9 +215,12 @@ func (p *prover) expect(route httpabac.Route, who *Principal, want abac.Reason) 
 }
 
 // refusals are the codes a guard refuses with; a handler's own 403 has another or none.
-var refusals = []abac.Reason{
-	abac.NoToken, abac.NoMatch, abac.ExplicitDeny, abac.InvalidPolicy, abac.StalePolicy, abac.TenantMismatch, abac.MFARequired,
-}
+var refusals = func() (codes []string) {
+	for r := abac.NoMatch; r.String() != abac.NoDecision.String(); r++ {
+		codes = append(codes, r.String())
+	}
+	return append(codes, httpabac.CodeNotRecorded)
+}()
 
 // call returns the status, and the problem if a guard refused.
 func (p *prover) call(r *http.Request) (int, *httpabac.Problem) {
@@ -185,61 +231,10 @@ func (p *prover) call(r *http.Request) (int, *httpabac.Problem) {
 	if w.Header().Get("Content-Type") != httpabac.ContentType || json.Unmarshal(w.Body.Bytes(), &problem) != nil {
 		return w.Code, nil
 	}
-	if problem.Code == httpabac.CodeNotRecorded ||
-		slices.ContainsFunc(refusals, func(reason abac.Reason) bool { return reason.String() == problem.Code }) {
+	if slices.Contains(refusals, problem.Code) {
 		return w.Code, &problem
 	}
 	return w.Code, nil
-}
-
-// proveOtherMethods calls every path, as nobody, with the methods that none of its routes lists: nothing may succeed.
-func (p *prover) proveOtherMethods(routes []httpabac.Route) {
-	p.Helper()
-	listed, first := make(map[string][]string), make(map[string]httpabac.Route)
-	for _, route := range routes {
-		_, path, _ := strings.Cut(route.Pattern, " ")
-		if _, seen := first[path]; !seen {
-			first[path] = route
-		}
-		listed[path] = append(listed[path], route.Method)
-	}
-	for path, route := range first {
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-			if slices.Contains(listed[path], method) {
-				continue
-			}
-			r := p.cfg.Request(route, p.cfg.Tenant)
-			r.Method = method
-			if status, refused := p.call(r); refused == nil && status < 300 {
-				p.Errorf("%s %s: answered %d, but no route lists the method", method, path, status)
-			}
-		}
-	}
-}
-
-var pathValue = regexp.MustCompile(`\{(\$|[a-zA-Z_][a-zA-Z0-9_]*(\.\.\.)?)\}`)
-
-// request is the default Config.Request.
-func request(route httpabac.Route, tenant uuid.UUID) *http.Request {
-	_, target, _ := strings.Cut(route.Pattern, " ")
-	target = pathValue.ReplaceAllStringFunc(strings.TrimSpace(target), func(value string) string {
-		switch name := strings.Trim(value, "{}."); name {
-		case "$":
-			return ""
-		case route.TenantParam:
-			return tenant.String()
-		}
-		return uuid.NewString()
-	})
-	if !strings.HasPrefix(target, "/") {
-		target = "http://" + target
-	}
-	r := httptest.NewRequest(route.Method, target, strings.NewReader("{}"))
-	if route.Method == http.MethodGet || route.Method == http.MethodHead {
-		r = httptest.NewRequest(route.Method, target, http.NoBody)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	return r
 }
 
 // inContext is the default Config.Authorize.
@@ -247,12 +242,13 @@ func inContext(universe *abac.Universe) func(*http.Request, Principal) *http.Req
 	return func(r *http.Request, p Principal) *http.Request {
 		set, _ := universe.Compile(abac.Source{Role: p.Role, Policies: p.Policies}) // a void set is one of the cases
 		return r.WithContext(httpabac.WithSubject(r.Context(), &abac.Subject{
-			ID: uuid.New(), Tenant: p.Tenant, Role: p.Role, Set: set, Version: math.MaxInt64, Level: p.Level, AuthTime: p.AuthTime,
+			ID: uuid.New(), Tenant: p.Tenant, Role: p.Role, Set: set, Version: p.Version, Level: p.Level, AuthTime: p.AuthTime,
+			Clearance: p.Clearance,
 		}))
 	}
 }
 
 // String summarises the report in one line.
 func (r Report) String() string {
-	return fmt.Sprintf("%d routes (%d public) proven with %d requests", r.Routes, r.Public, r.Requests)
+	return fmt.Sprintf("%d routes (%d public) and %d conditions proven with %d requests", r.Routes, r.Public, r.Conditions, r.Requests)
 }

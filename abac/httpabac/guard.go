@@ -29,7 +29,11 @@ type Config struct {
 	// PrivilegedActions are the actions whose allows are recorded on every route. Nil means approve, delete, execute and
 	// export; an empty, non-nil slice means none.
 	PrivilegedActions []string
-	// MinVersion reports the oldest policy version still accepted; it is asked on every request. Nil means any version.
+	// Policies reports the policies in force, such as abac.Live.Policies; it is asked on every request, once. Their
+	// constraints and minimum version bind every route. Nil means none.
+	Policies func() *abac.Policies
+	// MinVersion reports the oldest policy version still accepted, for programs without Policies; it is asked on every
+	// request. Nil means any version.
 	MinVersion func() int64
 	// Facts completes the facts of every request, before those of the route. Nil means none.
 	Facts Facts
@@ -134,7 +138,7 @@ func (g *Guard) gate(route Route, a Access) (*gate, error) {
 		t.facts = append(t.facts, g.cfg.Facts)
 	}
 	t.facts = append(t.facts, a.facts...)
-	t.timed = a.maxAge > 0 || len(t.facts) > 0 || len(a.conditions) > 0
+	t.timed = g.cfg.Policies != nil || a.maxAge > 0 || len(t.facts) > 0 || len(a.conditions) > 0
 	return t, nil
 }
 
@@ -193,6 +197,9 @@ func (t *gate) request(r *http.Request) (req abac.Request) {
 	}
 	if t.route.TenantParam != "" {
 		req.Tenant = tenantOf(r.PathValue(t.route.TenantParam))
+	}
+	if t.guard.cfg.Policies != nil {
+		req = t.guard.cfg.Policies().Apply(req) // last: no fact takes a constraint away
 	}
 	return req
 }

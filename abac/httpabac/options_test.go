@@ -98,6 +98,32 @@ func TestWhen(t *testing.T) {
 	})
 }
 
+// TestThePoliciesInForceBindEveryRoute changes them under a running guard.
+func TestThePoliciesInForceBindEveryRoute(t *testing.T) {
+	f := newFixture(t)
+	set := abac.TOM6PolicySet()
+	set.Version, set.MinVersion = 9, 7
+	set.Constraints = []abac.Constraint{{Policy: "*:read", When: []abac.Condition{abac.MFA(abac.PhishingResistant, 0)}}}
+	strict, err := set.Compile(f.universe)
+	require.NoError(t, err)
+	var inForce *abac.Policies
+	guard, err := httpabac.New(httpabac.Config{
+		Universe: f.universe, Policies: func() *abac.Policies { return inForce },
+		Record: func(context.Context, httpabac.Record) error { return nil },
+		Facts:  func(_ *http.Request, req *abac.Request) { req.Constraints, req.MinVersion = nil, 0 },
+	})
+	require.NoError(t, err)
+	h := guard.RequirePolicy("devices:read")(f.handler())
+	sub := f.subject("*:*")
+	require.Equal(t, http.StatusOK, call(h, "GET", "/", sub, nil).Code)
+	inForce = strict
+	require.Equal(t, "stale_policy", code(t, call(h, "GET", "/", sub, nil)))
+	sub.Version = 7
+	require.Equal(t, "mfa_required", code(t, call(h, "GET", "/", sub, nil)))
+	sub.Level = abac.PhishingResistant
+	require.Equal(t, http.StatusOK, call(h, "GET", "/", sub, nil).Code)
+}
+
 func TestFactsThatPanicLetNobodyThrough(t *testing.T) {
 	f := newFixture(t)
 	h := f.guard.RequirePolicy("audit:read", httpabac.When(func(*http.Request, *abac.Request) { panic("facts") }, abac.SameTenant()))(f.handler())
