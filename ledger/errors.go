@@ -21,6 +21,11 @@ var (
 	ErrNoLog = errors.New("ledger: no log")
 	// ErrClock means that the clock is ahead of the database's by more than the tolerance.
 	ErrClock = errors.New("ledger: clock ahead of the database")
+	// ErrPersonalText means that an event holds personal text where it cannot be erased: an identifier, a detail or an argument
+	// of the narrative that is not marked as personal.
+	ErrPersonalText = errors.New("ledger: personal text where it cannot be erased")
+	// ErrNoJournal means that nothing can be erased, since there is no memory of erasures outside the database.
+	ErrNoJournal = errors.New("ledger: no erasure journal")
 	// ErrStale means that the log's head kept moving while an entry was written, and the attempts are used up. Nothing was
 	// written.
 	ErrStale = errors.New("ledger: head keeps moving")

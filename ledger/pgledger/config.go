@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -24,6 +25,13 @@ type Config struct {
 	Domain string
 	// Sealer seals the logs' private keys, under a key from the vault. Associated data are purpose ‖ 0x00 ‖ tenant.
 	Sealer Sealer
+
+	// Journal remembers erasures outside the database, so that a restored backup forgets again what was erased after it was
+	// made; Open replays it. Nil means that nothing can be erased (ledger.ErrNoJournal), unless NoJournalUnsafe is set.
+	Journal ledger.Journal
+	// NoJournalUnsafe lets Erase work without a Journal: whoever restores a backup then has every erased value back. For
+	// development and for databases that are never backed up.
+	NoJournalUnsafe bool
 
 	// GroupEntries is the greatest number of entries in one transaction. Zero means 512; negative is an error.
 	GroupEntries int

@@ -44,9 +44,9 @@ func (l *Log) Export(ctx context.Context, tenant uuid.UUID, files verify.Files, 
 		return 0, fmt.Errorf("pgledger: export: %w", err)
 	}
 	e := exportRun{log: l, w: w, keys: keys, size: cp.Size}
-	steps := []func(context.Context) error{e.entries, e.signatures, e.openings, e.checkpoints}
+	steps := []func(context.Context) error{e.entries, e.signatures, e.openings, e.redactions, e.checkpoints}
 	if opts.WithholdPersonal {
-		steps = []func(context.Context) error{e.entries, e.signatures, e.checkpoints}
+		steps = []func(context.Context) error{e.entries, e.signatures, e.redactions, e.checkpoints}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -85,6 +85,20 @@ func (e *exportRun) signatures(ctx context.Context) error {
 
 func (e *exportRun) openings(ctx context.Context) error {
 	return e.view(ctx).eachOpening(e.w)
+}
+
+// redactions writes what was erased up to the checkpoint. What was erased since then has neither an opening nor a redaction in
+// this export, so it does not claim to have all openings.
+func (e *exportRun) redactions(ctx context.Context) error {
+	view := e.view(ctx)
+	if err := view.eachRedaction(e.w); err != nil {
+		return err
+	}
+	since, err := view.erasedSince()
+	if since {
+		e.w.WithholdOpenings()
+	}
+	return err
 }
 
 func (e *exportRun) view(ctx context.Context) *live {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -49,15 +50,15 @@ const (
 	maxOlder = 1024 // older checkpoints looked at, evenly spread
 )
 
-// newLive prepares the small files around a signed checkpoint.
-func (l *Log) newLive(ctx context.Context, k *keyring, note []byte) (*live, error) {
+// newLive prepares the small files around a signed checkpoint. openings claims that all openings are there.
+func (l *Log) newLive(ctx context.Context, k *keyring, note []byte, openings bool) (*live, error) {
 	cp, err := verify.OpenCheckpoint(note, k.history)
 	if err != nil {
 		return nil, err
 	}
 	v := &live{ctx: ctx, log: l, tenant: k.tenant, size: cp.Size, small: map[string][]byte{}}
 	w, err := verify.NewWriter(memory(v.small), verify.LogInfo{
-		Origin: k.origin, Exporter: exporter, ExportedAt: l.cfg.Now(), Openings: true})
+		Origin: k.origin, Exporter: exporter, ExportedAt: l.cfg.Now(), Openings: openings})
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +121,8 @@ func (v *live) Open(name string) (fs.File, error) {
 		return newFile(name, v.signatures()), nil
 	case "openings.jsonl":
 		return newFile(name, v.openings()), nil
+	case "redactions.jsonl":
+		return newFile(name, v.redactions()), nil
 	}
 	t, err := verify.ParseTilePath(name)
 	if err != nil {
@@ -228,6 +231,16 @@ func (v *live) openings() io.Reader {
 	})
 }
 
+// redactions streams redactions.jsonl.
+func (v *live) redactions() io.Reader {
+	last := ledger.ErasedValue{}
+	first := true
+	return newSide(func(w *verify.Writer) (bool, error) {
+		more, err := v.redactionPage(w, &last, &first)
+		return more, v.fail(err)
+	})
+}
+
 // eachSignature writes all signatures.
 func (v *live) eachSignature(w *verify.Writer) error {
 	last := int64(-1)
@@ -283,6 +296,47 @@ func (v *live) openingPage(w *verify.Writer, last *openingRow, first *bool) (boo
 		*last = page[i]
 	}
 	return len(page) == sidePage, nil
+}
+
+// eachRedaction writes all redactions.
+func (v *live) eachRedaction(w *verify.Writer) error {
+	last, first := ledger.ErasedValue{}, true
+	for {
+		if more, err := v.redactionPage(w, &last, &first); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// redactionPage writes the redactions behind last and reports whether there may be more.
+func (v *live) redactionPage(w *verify.Writer, last *ledger.ErasedValue, first *bool) (bool, error) {
+	seq := int64(last.Seq)
+	if *first {
+		seq, *first = -1, false
+	}
+	rows, err := v.log.db.Tenant(v.tenant).Query(v.ctx, `SELECT seq, commitment, entry FROM tomkit.ledger_redactions
+WHERE tenant_id = $1::uuid AND (seq, commitment) > ($2::bigint, $3::bytea) AND entry < $4 ORDER BY seq, commitment LIMIT $5`,
+		v.tenant, seq, last.Commitment[:], int64(v.size), sidePage)
+	if err != nil {
+		return false, err
+	}
+	n := 0
+	var entry int64
+	var c []byte
+	_, err = pgx.ForEachRow(rows, []any{&seq, &c, &entry}, func() error {
+		n++
+		last.Seq, last.Commitment = uint64(seq), hashOf(c)
+		return w.Redaction(verify.Redaction{Seq: last.Seq, Commitment: last.Commitment, Entry: uint64(entry)})
+	})
+	return n == sidePage, err
+}
+
+// erasedSince reports whether values were erased by entries that the checkpoint does not cover: of those there is neither the
+// opening nor a redaction.
+func (v *live) erasedSince() (erased bool, err error) {
+	err = v.log.db.Tenant(v.tenant).QueryRow(v.ctx, `SELECT EXISTS (SELECT FROM tomkit.ledger_redactions
+WHERE tenant_id = $1::uuid AND entry >= $2)`, v.tenant, int64(v.size)).Scan(&erased)
+	return erased, err
 }
 
 // file is a file of a live export.

@@ -23,7 +23,8 @@ type Log struct {
 	mu       sync.Mutex // guards what follows
 	batchers map[uuid.UUID]*batcher
 	closed   bool
-	running  sync.WaitGroup // batchers
+	unplayed map[uuid.UUID][]ledger.ErasedValue // erasures of logs that cannot be written yet; erase.go
+	running  sync.WaitGroup                     // batchers
 
 	stop context.CancelFunc // ends what Close does not wait for
 	ctx  context.Context    // of batchers: they outlive the calls that wake them
@@ -39,7 +40,8 @@ var (
 
 // Open returns the log in db, after trying whether the request login can do to the tables what nobody may do: UPDATE,
 // DELETE, TRUNCATE and INSERT. It returns a *[SelfTestError] if one succeeds, or if the protection of the tables is not
-// what the migrations made. Close the Log after use, and before db.
+// what the migrations made. Then it replays Config.Journal: what was erased after a backup was made is erased again before
+// the restored log serves. Close the Log after use, and before db.
 func Open(ctx context.Context, db *rls.DB, cfg Config) (*Log, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -52,11 +54,15 @@ func Open(ctx context.Context, db *rls.DB, cfg Config) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		cfg: cfg, db: db, batchers: map[uuid.UUID]*batcher{},
+		cfg: cfg, db: db, batchers: map[uuid.UUID]*batcher{}, unplayed: map[uuid.UUID][]ledger.ErasedValue{},
 		chains: chains{byID: map[uuid.UUID]*chain{}, max: cfg.OpenLogs},
 	}
 	l.due.init()
 	l.ctx, l.stop = context.WithCancel(context.Background())
+	if err := l.replay(ctx); err != nil {
+		l.stop()
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -172,6 +178,11 @@ func (l *Log) RecordTx(ctx context.Context, tx *rls.Tx, ev record.Event) error {
 	if err != nil {
 		return err
 	}
+	return l.queue(tx, p)
+}
+
+// queue lets an entry be written when tx commits.
+func (l *Log) queue(tx *rls.Tx, p *pending) error {
 	s, ok := tx.Sealer(func() rls.Sealer { return &seal{log: l} }).(*seal)
 	if !ok || s.log != l {
 		return fmt.Errorf("%w: the transaction has another sealer", ledger.ErrInvalid)

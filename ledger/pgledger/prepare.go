@@ -78,6 +78,9 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 	if len(p.canonical) > verify.MaxEntry {
 		return nil, fmt.Errorf("%w: entry: %d bytes, limit %d", ledger.ErrTooLarge, len(p.canonical), verify.MaxEntry)
 	}
+	if err := refusePersonalText(&ev, b.openings); err != nil {
+		return nil, err
+	}
 	p.openings = b.openings
 	return p, nil
 }

@@ -16,6 +16,7 @@ import (
 
 var ledgerTables = []string{
 	"audit_logs", "ledger_heads", "ledger_logs", "ledger_keys", "ledger_openings", "ledger_tiles", "ledger_checkpoints",
+	"ledger_redactions", "ledger_evidence", "ledger_closings",
 }
 
 // writes are the statements nobody may execute, as they would reach rows.
@@ -46,6 +47,9 @@ func TestNobodyWritesTheTables(t *testing.T) {
 	k.fill(t, tenant, 300)
 	_, err := k.log.Checkpoint(t.Context(), tenant)
 	require.NoError(t, err)
+	k.tamper(t, `INSERT INTO tomkit.ledger_redactions VALUES ($1, 1, sha256(''), 2)`, tenant)
+	k.tamper(t, `INSERT INTO tomkit.ledger_evidence VALUES ($1, 1, 301, 'file', '', '', now())`, tenant)
+	k.tamper(t, `INSERT INTO tomkit.ledger_closings VALUES ($1, 301, now() + interval '1 hour', now())`, tenant)
 	before, err := k.log.Head(t.Context(), tenant)
 	require.NoError(t, err)
 
@@ -90,8 +94,8 @@ func TestNobodyWritesTheTables(t *testing.T) {
 				conn, err := k.pg.Pool(t, rls.RoleMigrator).Acquire(t.Context())
 				require.NoError(t, err)
 				_, err = conn.Exec(t.Context(), "SET ROLE tomkit_ledger; "+sql)
-				requireState(t, err, denied, refused)
 				conn.Release()
+				requireState(t, err, denied, refused)
 			}
 		}
 	})
@@ -106,6 +110,7 @@ func TestNobodyWritesTheTables(t *testing.T) {
 	after, err := k.log.Head(t.Context(), tenant)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
+	k.tamper(t, `DELETE FROM tomkit.ledger_redactions`)
 	report, err := k.log.VerifyChain(t.Context(), tenant, pgledger.VerifyOptions{})
 	require.NoError(t, err)
 	require.True(t, report.Intact(), "%+v", report.Findings)

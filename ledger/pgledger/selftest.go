@@ -12,6 +12,7 @@ import (
 // tables are the ledger's tables.
 var tables = []string{
 	"audit_logs", "ledger_heads", "ledger_logs", "ledger_keys", "ledger_openings", "ledger_tiles", "ledger_checkpoints",
+	"ledger_redactions", "ledger_evidence", "ledger_closings",
 }
 
 // SelfTestError lists what [Open] found wrong with the protection of the ledger's tables. It names tables and roles only.
@@ -83,7 +84,7 @@ SELECT 'tomkit.' || t.relname || ' is owned by ' || r.rolname FROM t JOIN pg_cat
 WHERE r.rolname <> 'tomkit_ledger' OR r.rolcanlogin
 UNION ALL
 SELECT 'trigger ' || x.name || ' on tomkit.' || t.relname || ' is not enabled always'
-FROM t CROSS JOIN unnest(ARRAY['refuse_truncate', 'refuse_delete', 'refuse_direct', 'refuse_update']) AS x (name)
+FROM t CROSS JOIN unnest(ARRAY['refuse_truncate', 'refuse_delete', 'refuse_delete_row', 'refuse_direct', 'refuse_update']) AS x (name)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = x.name AND g.tgenabled = 'A')
 UNION ALL
 SELECT l.rolname || ' has ' || p.name || ' on tomkit.' || t.relname

@@ -33,7 +33,7 @@ func (k kit) tamper(t testing.TB, sql string, args ...any) {
 		}
 		require.NotZero(t, tag.RowsAffected(), "the attack changed nothing")
 		for _, table := range ledgerTables {
-			for _, trigger := range []string{"refuse_truncate", "refuse_delete", "refuse_direct", "refuse_update"} {
+			for _, trigger := range []string{"refuse_truncate", "refuse_delete", "refuse_delete_row", "refuse_direct", "refuse_update"} {
 				if _, err := tx.Exec(ctx, "ALTER TABLE tomkit."+table+" ENABLE ALWAYS TRIGGER "+trigger); err != nil {
 					return err
 				}

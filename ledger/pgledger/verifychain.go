@@ -72,11 +72,29 @@ func (l *Log) VerifyChain(ctx context.Context, tenant uuid.UUID, opts VerifyOpti
 	return report, nil
 }
 
-// judge lets the offline verifier read the database up to a checkpoint.
+// judge lets the offline verifier read the database up to a checkpoint. Values that are erased meanwhile, by entries behind
+// it, look as if somebody had removed them: then it looks again up to a later checkpoint, and, where erasures do not end, does
+// not ask for openings.
 func (l *Log) judge(ctx context.Context, k *keyring, note []byte, opts VerifyOptions) (*verify.Report, uint64, error) {
-	view, err := l.newLive(ctx, k, note)
+	for try := 1; ; try++ {
+		view, report, err := l.judgeOnce(ctx, k, note, opts, try < attempts)
+		if err != nil || report.Intact() || try == attempts {
+			return report, view.size, err
+		}
+		again, err := view.erasedSince()
+		if err != nil || !again {
+			return report, view.size, err
+		}
+		if note, err = l.Checkpoint(ctx, k.tenant); err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+func (l *Log) judgeOnce(ctx context.Context, k *keyring, note []byte, opts VerifyOptions, openings bool) (*live, *verify.Report, error) {
+	view, err := l.newLive(ctx, k, note, openings)
 	if err != nil {
-		return nil, 0, err
+		return &live{}, nil, err
 	}
 	tenant := [16]byte(k.tenant)
 	report, err := verify.Verify(ctx, view, verify.Config{
@@ -84,12 +102,15 @@ func (l *Log) judge(ctx context.Context, k *keyring, note []byte, opts VerifyOpt
 		Progress: opts.Progress, MaxFindings: opts.MaxFindings,
 	})
 	if err = errors.Join(err, view.err); err != nil {
-		return nil, 0, err
+		return view, nil, err
 	}
 	for _, seq := range view.wrongLeaf {
 		addFinding(report, verify.KindLeaf, seq, &verify.LeafError{Seq: seq})
 	}
-	return report, view.size, nil
+	if len(view.wrongLeaf) > 0 {
+		conclude(report)
+	}
+	return view, report, nil
 }
 
 // walk checks the chain of the entries from position from up to the head without a checkpoint, to find where the stored

@@ -247,6 +247,9 @@ func (w *Writer) Redaction(r Redaction) error {
 	return w.write(r.appendLine(w.line[:0]))
 }
 
+// WithholdOpenings takes back LogInfo.Openings: the export does not claim to carry every opening after all.
+func (w *Writer) WithholdOpenings() { w.info.Openings = false }
+
 // Checkpoint writes an older checkpoint; sizes ascend. They narrow down where a log was changed.
 func (w *Writer) Checkpoint(signed []byte) error {
 	c, err := peekCheckpoint(signed)

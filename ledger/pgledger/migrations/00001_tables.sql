@@ -31,8 +31,8 @@ CREATE TABLE tomkit.ledger_heads (
     closed_at  timestamptz
 ) WITH (fillfactor = 50);
 
--- Signing keys. sealed is the private half under the application's key; the key history is public_key with valid_from,
--- the first seq (entry keys) or size (checkpoint keys) the key signs for.
+-- Signing keys. sealed is the private half under the application's key, empty once another key took over; the key history
+-- is public_key with valid_from, the first seq (entry keys) or size (checkpoint keys) the key signs for.
 CREATE TABLE tomkit.ledger_keys (
     tenant_id  uuid        NOT NULL,
     purpose    text        NOT NULL CHECK (purpose IN ('checkpoint', 'checkpoint-ed25519', 'entry')),
@@ -41,6 +41,7 @@ CREATE TABLE tomkit.ledger_keys (
     public_key bytea       NOT NULL,
     sealed     text        NOT NULL,
     created_at timestamptz NOT NULL,
+    compromised boolean    NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, purpose, valid_from),
     UNIQUE (tenant_id, key_id)
 );
@@ -70,7 +71,7 @@ CREATE TABLE tomkit.audit_logs (
     UNIQUE (tenant_id, id)
 );
 
--- Personal values behind the commitments of an entry. Erasing a person (Art. 17 GDPR) removes rows here, never there.
+-- Personal values behind the commitments of an entry. Erasing a person (Art. 17 GDPR) removes rows here, and here only.
 CREATE TABLE tomkit.ledger_openings (
     tenant_id  uuid   NOT NULL,
     seq        bigint NOT NULL,
@@ -100,4 +101,33 @@ CREATE TABLE tomkit.ledger_checkpoints (
     note       text        NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, epoch, size)
+);
+
+-- Erased personal values, and the entry that tells of the erasure. A row of ledger_openings goes only where one is here.
+CREATE TABLE tomkit.ledger_redactions (
+    tenant_id  uuid   NOT NULL,
+    seq        bigint NOT NULL,
+    commitment bytea  NOT NULL CHECK (octet_length(commitment) = 32),
+    entry      bigint NOT NULL CHECK (entry > seq),
+    PRIMARY KEY (tenant_id, seq, commitment)
+);
+
+-- What anchors outside the database gave for checkpoints: signature lines for the note, a time stamp. Both may be empty.
+CREATE TABLE tomkit.ledger_evidence (
+    tenant_id  uuid        NOT NULL,
+    epoch      integer     NOT NULL,
+    size       bigint      NOT NULL,
+    anchor     text        NOT NULL CHECK (anchor ~ '^[a-z0-9._-]{1,64}$'),
+    lines      text        NOT NULL CHECK (octet_length(lines) <= 65536),
+    token      bytea       NOT NULL CHECK (octet_length(token) <= 65536),
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, epoch, size, anchor)
+);
+
+-- Logs that ended: size with the last entry, and until when the rows have to be kept.
+CREATE TABLE tomkit.ledger_closings (
+    tenant_id  uuid        NOT NULL PRIMARY KEY,
+    size       bigint      NOT NULL,
+    keep_until timestamptz NOT NULL,
+    closed_at  timestamptz NOT NULL
 );
