@@ -101,7 +101,7 @@ func (v *fakeVault) production(t *testing.T, authority *server.Authority) []stri
 		return path
 	}
 	env := []string{
-		"TOMKIT_ENV=production", "TOMKIT_LOG_LEVEL=debug",
+		"TOMKIT_ENV=production", "TOMKIT_LOG_LEVEL=debug", "TOMKIT_LEDGER_JOURNAL=" + filepath.Join(dir, "ledger", "erasures.jsonl"),
 		"TOMKIT_TLS_CERT=" + write("cert.pem", "CERTIFICATE", pair.Certificate[0]), "TOMKIT_TLS_KEY=" + write("key.pem", "PRIVATE KEY", key),
 		"TOMKIT_DATABASE_URL=" + db.URL(rls.RoleApp), "TOMKIT_DATABASE_MSP_URL=" + db.URL(rls.RoleMSP),
 		"TOMKIT_DATABASE_SYSTEM_URL=" + db.URL(rls.RoleSystem), "TOMKIT_DATABASE_MIGRATOR_URL=" + db.URL(rls.RoleMigrator),

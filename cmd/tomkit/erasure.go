@@ -179,6 +179,9 @@ func (x *erasePersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) err
 		for _, line := range report.Lines {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", line.Category, line.Table, line.Column, line.Action, line.Rows, line.Held, line.Kept)
 		}
+		if report.Values+report.ValuesHeld > 0 {
+			fmt.Fprintf(w, "ledger\ttomkit.ledger_openings\tsubject\tdelete\t%d\t%d\t0\n", report.Values, report.ValuesHeld)
+		}
 		if !report.Complete() {
 			fmt.Fprintln(w, "not complete: rows are held or kept")
 		}

@@ -70,7 +70,9 @@ func TestErasureOnTheCommandLine(t *testing.T) {
 	t.Run("a person's erasure", func(t *testing.T) {
 		out := tomkit(t, "", append([]string{"erasure", "erase-person", "--confirm=" + head.String()}, who...)...).done(t)
 		require.Contains(t, out, "tomkit.users")
+		require.Contains(t, out, "tomkit.ledger_openings")
 		require.NotContains(t, out, "not complete")
+		require.Zero(t, count(`SELECT count(*) FROM tomkit.ledger_openings WHERE subject = $1`, head))
 		require.Zero(t, count(`SELECT count(*) FROM tomkit.users WHERE id = $1`, head))
 		require.Equal(t, 1, count(`SELECT count(*) FROM tomkit.tickets WHERE requester_id IS NULL`))
 	})

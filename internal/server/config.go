@@ -13,6 +13,7 @@ import (
 
 	"github.com/pioneerdesk/tomkit/authn/pgauthn"
 	"github.com/pioneerdesk/tomkit/internal/pglocal"
+	"github.com/pioneerdesk/tomkit/ledger/journal"
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/migrate"
 	"github.com/pioneerdesk/tomkit/vault"
@@ -43,6 +44,10 @@ type Config struct {
 	// development file, which is refused in production.
 	Vault func() (boot.Config, error)
 
+	// LedgerJournal is the file that remembers erasures from the ledger outside the database (ledger/journal): it is replayed at each
+	// start, so that a restored backup forgets again what was erased. Empty means one in the data directory, and none where the database
+	// is thrown away; production needs one, where a restore of the database does not reach it.
+	LedgerJournal string
 	// Operator is the domain in the ledger's origins. Empty means Host.
 	Operator string
 	// Production refuses everything that is for development only. [FromEnvironment] sets it by TOMKIT_ENV.
@@ -107,6 +112,8 @@ func (c Config) resolve() (Config, error) {
 		return c, fmt.Errorf("%w: production needs a certificate (TOMKIT_TLS_CERT, TOMKIT_TLS_KEY)", ErrConfig)
 	case c.Production && c.Vault == nil:
 		return c, fmt.Errorf("%w: production needs a secrets manager (%s, %s, %s): %w", ErrConfig, boot.EnvKeyFile, boot.EnvProject, boot.EnvInstance, vault.ErrProduction)
+	case c.Production && c.LedgerJournal == "":
+		return c, fmt.Errorf("%w: production needs an erasure journal (--ledger-journal, TOMKIT_LEDGER_JOURNAL): a restored backup would bring erased persons back", ErrConfig)
 	case !c.Production && given+len(c.SuperuserURL) > 0 && c.DataDir == "" && c.Vault == nil:
 		return c, fmt.Errorf("%w: a database that stays needs a data directory (--data, TOMKIT_DATA): keys made anew at each start would not open what it holds", ErrConfig)
 	case c.CheckpointEvery < 0 || c.RetentionEvery < 0:
@@ -123,6 +130,9 @@ func (c Config) resolve() (Config, error) {
 			return c, fmt.Errorf("%w: data directory: %w", ErrConfig, err)
 		}
 		c.DataDir = abs
+		if c.LedgerJournal == "" {
+			c.LedgerJournal = filepath.Join(c.DataDir, "ledger", "erasures.jsonl")
+		}
 	}
 	return c, nil
 }
@@ -133,7 +143,7 @@ func FromEnvironment(getenv func(string) string) Config {
 	cfg := Config{
 		AppURL: getenv("TOMKIT_DATABASE_URL"), MSPURL: getenv("TOMKIT_DATABASE_MSP_URL"), SystemURL: getenv("TOMKIT_DATABASE_SYSTEM_URL"),
 		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
-		Production: !development(getenv("TOMKIT_ENV")),
+		Production: !development(getenv("TOMKIT_ENV")), LedgerJournal: getenv("TOMKIT_LEDGER_JOURNAL"),
 	}
 	if boot.InEnvironment(getenv) {
 		cfg.Vault = func() (boot.Config, error) { return boot.FromEnvironment(getenv) }
@@ -158,7 +168,7 @@ func IsConfiguration(err error) bool {
 	var data *pglocal.VersionError
 	var old *migrate.TooOldError
 	var refused *rls.ContextRefusedError
-	for _, known := range []error{ErrConfig, rls.ErrUnsafeLogin, vault.ErrProduction, vault.ErrPermissions, vault.ErrFile, boot.ErrConfig, pgauthn.ErrUnreadable, pglocal.ErrForeignDir, pglocal.ErrUnsupported} {
+	for _, known := range []error{ErrConfig, rls.ErrUnsafeLogin, vault.ErrProduction, vault.ErrPermissions, vault.ErrFile, boot.ErrConfig, pgauthn.ErrUnreadable, pglocal.ErrForeignDir, pglocal.ErrUnsupported, journal.ErrPermissions} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/migrate"
 	"github.com/pioneerdesk/tomkit/vault"
+	"github.com/pioneerdesk/tomkit/vault/boot"
 )
 
 // refuses asserts that a server does not open, and returns why, without the password of any connection string.
@@ -47,10 +48,13 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		cfg server.Config
 		say string
 	}{
-		"production without a database":              {server.Config{Production: true}, "four logins"},
-		"production with a superuser":                {server.Config{Production: true, SuperuserURL: u, DataDir: "data"}, "four logins"},
-		"production without a certificate":           {with(func(c *server.Config) { c.Production = true }), "TOMKIT_TLS_CERT"},
-		"administration without a secrets manager":   {with(func(c *server.Config) { c.Production, c.Offline = true, true }), "secrets manager"},
+		"production without a database":            {server.Config{Production: true}, "four logins"},
+		"production with a superuser":              {server.Config{Production: true, SuperuserURL: u, DataDir: "data"}, "four logins"},
+		"production without a certificate":         {with(func(c *server.Config) { c.Production = true }), "TOMKIT_TLS_CERT"},
+		"administration without a secrets manager": {with(func(c *server.Config) { c.Production, c.Offline = true, true }), "secrets manager"},
+		"production without an erasure journal": {with(func(c *server.Config) {
+			c.Production, c.Offline, c.Vault = true, true, func() (boot.Config, error) { return boot.Config{}, nil }
+		}), "TOMKIT_LEDGER_JOURNAL"},
 		"three logins of four":                       {with(func(c *server.Config) { c.SystemURL = "" }), "together"},
 		"one login":                                  {server.Config{AppURL: u}, "together"},
 		"a superuser beside the logins":              {with(func(c *server.Config) { c.SuperuserURL = u }), "SUPERUSER"},

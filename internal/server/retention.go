@@ -22,7 +22,7 @@ const eventMonths = 13
 // of tenants. progress is told how many rows a long work has affected so far; nil means nobody is told.
 func (s *Server) Eraser(progress func(rows int64)) (*erasure.Eraser, error) {
 	return erasure.New(erasure.Config{
-		DB: s.DB, Record: lastEntry{s.Ledger}, Register: reference.Processing(), Observe: s.metrics.retained, Progress: progress, Now: s.cfg.Now,
+		DB: s.DB, Record: lastEntry{s.Ledger}, Register: reference.Processing(), Ledger: s.Ledger, Observe: s.metrics.retained, Progress: progress, Now: s.cfg.Now,
 	})
 }
 

@@ -141,13 +141,9 @@ func (s *Server) open(ctx context.Context, keys *secrets) error {
 	if s.DB.Pooled(rls.RoleApp) {
 		s.log.InfoContext(ctx, "the database is reached through a pooler")
 	}
-	s.Ledger, err = pgledger.Open(ctx, s.DB, pgledger.Config{
-		Domain: s.cfg.Operator, Sealer: keys.ledger, CheckpointInterval: s.cfg.CheckpointEvery, Now: s.cfg.Now, Logger: s.log,
-	})
-	if err != nil {
+	if err := s.openLedger(ctx, keys); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, func(context.Context) error { s.Ledger.Close(); return nil }, s.closeAccounts)
 	eraser, err := s.Eraser(nil)
 	if err != nil {
 		return err

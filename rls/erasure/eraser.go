@@ -24,9 +24,13 @@ type Recorder interface {
 	RecordTx(ctx context.Context, tx *rls.Tx, ev record.Event) error
 }
 
-// PersonEraser erases what a ledger holds about a person, in the transaction of the person's erasure.
+// PersonEraser erases what a ledger holds about a person in the clear, in the transaction of the person's erasure, which is the
+// tenant's scope. ledger/pgledger has one.
 type PersonEraser interface {
-	Erase(ctx context.Context, tx *rls.Tx, subject uuid.UUID) error
+	// ErasePersonTx erases and returns how many values go when tx commits.
+	ErasePersonTx(ctx context.Context, tx *rls.Tx, subject uuid.UUID, by uuid.NullUUID) (values int64, err error)
+	// PersonValuesTx counts the values that are there.
+	PersonValuesTx(ctx context.Context, tx *rls.Tx, subject uuid.UUID) (values int64, err error)
 }
 
 // Purger empties a store outside the database of one tenant: a cache, an object store. Purge is called again after an error,

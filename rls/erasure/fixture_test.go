@@ -140,7 +140,8 @@ func register() *erasure.Register {
 }
 
 func ledgerTables() (all []erasure.Exemption) {
-	for _, name := range []string{"audit_logs", "ledger_heads", "ledger_logs", "ledger_keys", "ledger_openings", "ledger_tiles", "ledger_checkpoints"} {
+	for _, name := range []string{"audit_logs", "ledger_heads", "ledger_logs", "ledger_keys", "ledger_openings", "ledger_tiles", "ledger_checkpoints",
+		"ledger_redactions", "ledger_evidence", "ledger_closings"} {
 		all = append(all, erasure.Exemption{Table: "tomkit." + name, Why: text("the ledger"), Stays: true})
 	}
 	return all
@@ -155,6 +156,7 @@ type kit struct {
 	db       *rls.DB
 	super    *pgxpool.Pool
 	recorder *recorder
+	sealer   *seal.Ring
 	operator uuid.UUID
 	a, b     uuid.UUID
 }
@@ -209,7 +211,7 @@ func newKitConfig(t testing.TB, cfg rls.Config) *kit {
 	log, err := pgledger.Open(context.Background(), k.db, pgledger.Config{Domain: "log.example.org", Sealer: ring})
 	require.NoError(t, err)
 	t.Cleanup(log.Close)
-	k.recorder = &recorder{Log: log}
+	k.recorder, k.sealer = &recorder{Log: log}, ring
 	return k
 }
 

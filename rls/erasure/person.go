@@ -28,6 +28,8 @@ type PersonReport struct {
 	Tenant, Subject uuid.UUID
 	// Lines are the tables in which the person was found.
 	Lines []PersonLine
+	// Values is how many personal values the ledger held and erased, ValuesHeld how many a legal hold on everything keeps.
+	Values, ValuesHeld int64
 }
 
 // Complete reports whether nothing about the person stays.
@@ -37,7 +39,7 @@ func (r PersonReport) Complete() bool {
 			return false
 		}
 	}
-	return true
+	return r.ValuesHeld == 0
 }
 
 func (r PersonReport) sum() (rows, held, kept int64) {
@@ -71,10 +73,8 @@ func (e *Eraser) ErasePersonTx(ctx context.Context, tx *rls.Tx, subject uuid.UUI
 	if err := e.erasePerson(ctx, tx, &report); err != nil {
 		return PersonReport{}, fmt.Errorf("erasure: erase person: %w", err)
 	}
-	if e.cfg.Ledger != nil {
-		if err := e.cfg.Ledger.Erase(ctx, tx, subject); err != nil {
-			return PersonReport{}, fmt.Errorf("erasure: erase person: ledger: %w", err)
-		}
+	if err := e.eraseValues(ctx, tx, &report, by); err != nil {
+		return PersonReport{}, fmt.Errorf("erasure: erase person: ledger: %w", err)
 	}
 	rows, held, kept := report.sum()
 	tables := map[string]any{}
@@ -84,13 +84,42 @@ func (e *Eraser) ErasePersonTx(ctx context.Context, tx *rls.Tx, subject uuid.UUI
 	}
 	err := e.cfg.Record.RecordTx(ctx, tx, record.Event{
 		Tenant: tenant, Actor: by.null(), Action: "person_erased", EntityType: "person", EntityID: subject.String(), Critical: true,
-		Details:   map[string]any{"rows": rows, "held": held, "kept": kept, "tables": tables},
+		Details:   map[string]any{"rows": rows, "held": held, "kept": kept, "tables": tables, "values": report.Values, "values_held": report.ValuesHeld},
 		Narrative: record.Narrative{Template: "person_erased", Args: map[string]any{"count": rows, "at": e.now()}},
 	})
 	if err != nil {
 		return PersonReport{}, fmt.Errorf("erasure: erase person: record: %w", err)
 	}
 	return report, nil
+}
+
+// eraseValues erases the ledger's values, unless a hold on all of the person's data keeps them. It is done when the ledger
+// says that it erases as many as it holds.
+func (e *Eraser) eraseValues(ctx context.Context, tx *rls.Tx, report *PersonReport, by By) error {
+	if e.cfg.Ledger == nil {
+		return nil
+	}
+	there, err := e.cfg.Ledger.PersonValuesTx(ctx, tx, report.Subject)
+	if err != nil || there == 0 {
+		return err
+	}
+	var held bool
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tomkit.legal_holds h WHERE `+holdsInForce+`
+AND h.category IS NULL AND (h.subject IS NULL OR h.subject = $3))`, report.Tenant, e.now(), report.Subject).Scan(&held)
+	if err != nil {
+		return err
+	}
+	if held {
+		report.ValuesHeld = there
+		return nil
+	}
+	if report.Values, err = e.cfg.Ledger.ErasePersonTx(ctx, tx, report.Subject, by.null()); err != nil {
+		return err
+	}
+	if report.Values < there {
+		return fmt.Errorf("%w: %d of the ledger's %d values", ErrLeftover, there-report.Values, there)
+	}
+	return nil
 }
 
 // personWork is one column of one table that names the person.

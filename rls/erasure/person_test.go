@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pioneerdesk/tomkit/ledger/pgledger"
+	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/rls"
 	"github.com/pioneerdesk/tomkit/rls/erasure"
 )
@@ -151,14 +153,16 @@ func TestErasePerson(t *testing.T) {
 		_, err := e.ErasePerson(t.Context(), k.a, p.id, erasure.By{})
 		require.ErrorIs(t, err, errRecorder)
 		k.recorder.working()
-		ledger := k.eraser(t, func(c *erasure.Config) { c.Ledger = personEraser(func(uuid.UUID) error { return errRecorder }) })
+		ledger := k.eraser(t, func(c *erasure.Config) {
+			c.Ledger = personEraser(func(uuid.UUID) (int64, error) { return 0, errRecorder })
+		})
 		_, err = ledger.ErasePerson(t.Context(), k.a, p.id, erasure.By{})
 		require.ErrorIs(t, err, errRecorder)
 		require.Equal(t, sums, k.checksums(t))
 	})
 	var erased uuid.UUID
 	ledger := k.eraser(t, func(c *erasure.Config) {
-		c.Ledger = personEraser(func(s uuid.UUID) error { erased = s; return nil })
+		c.Ledger = personEraser(func(s uuid.UUID) (int64, error) { erased = s; return 3, nil })
 	})
 	report, err := ledger.ErasePerson(t.Context(), k.a, p.id, erasure.By{User: q.id})
 	require.NoError(t, err)
@@ -195,9 +199,61 @@ func TestErasePerson(t *testing.T) {
 	})
 }
 
-type personEraser func(uuid.UUID) error
+// personEraser is a ledger that holds three values about everybody.
+type personEraser func(uuid.UUID) (int64, error)
 
-func (f personEraser) Erase(_ context.Context, _ *rls.Tx, subject uuid.UUID) error { return f(subject) }
+func (f personEraser) ErasePersonTx(_ context.Context, _ *rls.Tx, subject uuid.UUID, _ uuid.NullUUID) (int64, error) {
+	return f(subject)
+}
+
+func (personEraser) PersonValuesTx(context.Context, *rls.Tx, uuid.UUID) (int64, error) { return 3, nil }
+
+func TestTheLedgersValuesAreErasedWithThePerson(t *testing.T) {
+	k := newKit(t)
+	p, other := k.person(t, k.a, "Erika"), k.person(t, k.a, "Max")
+	log, err := pgledger.Open(t.Context(), k.db, pgledger.Config{Domain: "log.example.org", Sealer: k.sealer, NoJournalUnsafe: true})
+	require.NoError(t, err)
+	defer log.Close()
+	e := k.eraser(t, func(c *erasure.Config) { c.Record, c.Ledger = log, log })
+	for range 2 {
+		for _, who := range []person{p, other} {
+			_, err := log.Append(t.Context(), record.Event{Tenant: k.a, Action: "login", EntityType: "user", EntityID: who.id.String(),
+				Narrative: record.Narrative{Template: "logout", Args: map[string]any{
+					"user": record.Personal{Subject: who.id, Value: "Erika Mustermann"}, "at": noon}}})
+			require.NoError(t, err)
+		}
+	}
+	values := func(who uuid.UUID) int64 {
+		return k.count(t, `SELECT count(*) FROM tomkit.ledger_openings WHERE tenant_id = $1 AND subject = $2`, k.a, who)
+	}
+	hold, err := e.PlaceHold(t.Context(), erasure.Hold{Tenant: k.a, Subject: p.id, Reason: "litigation"}, erasure.By{})
+	require.NoError(t, err)
+	report, err := e.ErasePerson(t.Context(), k.a, p.id, erasure.By{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.ValuesHeld)
+	require.False(t, report.Complete())
+	require.EqualValues(t, 2, values(p.id), "a hold on everything keeps them")
+	require.NoError(t, e.ReleaseHold(t.Context(), k.a, hold, erasure.By{}))
+
+	report, err = e.ErasePerson(t.Context(), k.a, p.id, erasure.By{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Values)
+	require.Zero(t, report.ValuesHeld)
+	require.Zero(t, values(p.id))
+	require.EqualValues(t, 2, values(other.id))
+	require.EqualValues(t, 1, k.entries(t, k.a, "personal_data_erased"))
+	chain, err := log.VerifyChain(t.Context(), k.a, pgledger.VerifyOptions{})
+	require.NoError(t, err)
+	require.True(t, chain.Intact(), "%+v", chain.Findings)
+
+	t.Run("and a ledger that erases fewer than it holds fails the erasure", func(t *testing.T) {
+		short := k.eraser(t, func(c *erasure.Config) {
+			c.Ledger = personEraser(func(uuid.UUID) (int64, error) { return 2, nil })
+		})
+		_, err := short.ErasePerson(t.Context(), k.a, other.id, erasure.By{})
+		require.ErrorIs(t, err, erasure.ErrLeftover)
+	})
+}
 
 func TestHoldsWinOverAPersonsErasure(t *testing.T) {
 	k := newKit(t)

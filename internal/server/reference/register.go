@@ -100,6 +100,9 @@ var register = map[string][]Table{
 		kept(line("ledger_keys", "", "Schlüssel der Protokolle, privater Teil versiegelt", "keys of the logs, the private half sealed")),
 		kept(line("ledger_tiles", "", "Hashbaum der Protokolle", "hash tree of the logs")),
 		kept(line("ledger_checkpoints", "", "signierte Prüfpunkte der Protokolle", "signed checkpoints of the logs")),
+		kept(line("ledger_redactions", "", "gelöschte personenbezogene Werte: nur Ort und Bindung, kein Inhalt", "erased personal values: place and commitment only, no content")),
+		kept(line("ledger_evidence", "", "Bestätigungen der Prüfpunkte durch Zeugen und Zeitstempeldienste", "what witnesses and time stamping authorities gave for checkpoints")),
+		kept(line("ledger_closings", "", "beendete Protokolle und ihre Aufbewahrungsfrist", "logs that ended, and how long they are kept")),
 	},
 	lifecycle: {
 		line("retention_overrides", "", "eigene Löschfristen eines Mandanten", "a tenant's own retention periods"),
