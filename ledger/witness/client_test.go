@@ -127,6 +127,7 @@ func TestHostileAnswers(t *testing.T) {
 		"huge header": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, witness.ErrUnreachable},
 		"compressed":  {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Encoding", "gzip") }, witness.ErrProtocol},
 		"never ending": {func(w http.ResponseWriter, r *http.Request) {
+			drain(r.Body) // or the server does not notice that the client left
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, witness.ErrUnreachable},
@@ -211,8 +212,8 @@ func TestAClientThatGivesUpSaysSo(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	slow := newClient(t, serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		cancel()
 		drain(r.Body)
+		cancel()
 		<-r.Context().Done()
 	})), nil)
 	_, err = slow.Submit(ctx, l.Submission(t, 9))
