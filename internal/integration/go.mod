@@ -5,6 +5,8 @@ go 1.26.0
 require (
 	filippo.io/mldsa v1.0.0
 	github.com/cedar-policy/cedar-go v1.9.0
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
 	github.com/cloudflare/circl v1.6.5
 	github.com/google/uuid v1.6.0
 	github.com/gowebpki/jcs v1.0.2

@@ -57,7 +57,7 @@ func (l *Log) ordinary(seq uint64, at time.Time) narrated {
 }
 
 func (l *Log) rotation(seq uint64, at time.Time) narrated {
-	next := newPeriod(seq + 1)
+	next := newPeriod(seq+1, l.options.Foreign)
 	r := verify.Rotation{Reason: "scheduled", Keys: next.keys()}
 	return narrated{record.Narrative{Template: "ledger_keys_rotated", Args: map[string]any{"at": at, "reason": "planmäßig", "keys": "3"}},
 		[2]string{verify.LedgerEntity, hex.EncodeToString(l.id[:])}, r.Details(), true}

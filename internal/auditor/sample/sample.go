@@ -25,6 +25,7 @@ type Options struct {
 	Closing  bool                  // the last entry closes the log
 	Witness  bool                  // a witness cosigns every checkpoint
 	Plain    bool                  // no entry is critical
+	Foreign  bool                  // the keys are those of somebody else
 	Edit     func(e *verify.Entry) // changes an entry before it is chained, hashed and signed
 }
 
@@ -65,8 +66,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func newPeriod(from uint64) period {
-	seed := func(n byte) []byte { return bytes.Repeat([]byte{n + byte(from%200)}, 64) }
+func newPeriod(from uint64, foreign bool) period {
+	shift := byte(from % 29)
+	if foreign {
+		shift += 30
+	}
+	seed := func(n byte) []byte { return bytes.Repeat([]byte{60*n + shift}, 64) }
 	return period{from, must(sign.ParseCompositeKey(seed(1))), must(sign.ParseCompositeKey(seed(2))), must(sign.ParseEd25519Key(seed(3)[:32]))}
 }
 
@@ -111,7 +116,7 @@ func (l *Log) begin(from uint64) {
 			l.Keys.Keys[i].Until = from
 		}
 	}
-	l.periods = append(l.periods, newPeriod(from))
+	l.periods = append(l.periods, newPeriod(from, l.options.Foreign))
 	l.Keys.Keys = append(l.Keys.Keys, l.periods[len(l.periods)-1].keys()...)
 }
 

@@ -29,6 +29,8 @@ var german = map[string]string{
 	"from entry %s on; the earlier checkpoint is trusted for what is before": "ab Eintrag %s; für das davor wird dem früheren Checkpoint vertraut",
 	"entries %s to %s are lost after a restore, says entry %s of %s":         "Einträge %s bis %s sind nach einer Wiederherstellung verloren, erklärt Eintrag %s vom %s",
 
+	"%s is not a zip archive": "%s ist kein Zip-Archiv",
+
 	// receipts and entries
 	"position": "Position", "entry %s of %s": "Eintrag %s von %s", "proof": "Beweis",
 	"holds under the keys given by you":             "stimmt unter den von Ihnen vorgegebenen Schlüsseln",

@@ -49,7 +49,7 @@ var pages = map[string]string{
 	"brought": "mitgebracht", "from": "aus", "result": "Ergebnis",
 	"Nothing was brought from outside: the export was judged by itself.": "Nichts wurde von außen mitgebracht: Der Export wurde nur an sich selbst gemessen.",
 	"the checkpoint is signed by them":                                   "der Checkpoint ist mit ihnen unterschrieben", "the checkpoint is not signed by them": "der Checkpoint ist nicht mit ihnen unterschrieben",
-	"contained in the log": "im Protokoll enthalten", "not confirmed": "nicht bestätigt", "earlier checkpoint": "früherer Checkpoint",
+	"contained in the log": "im Protokoll enthalten", "see the findings": "siehe Befunde", "not confirmed": "nicht bestätigt", "earlier checkpoint": "früherer Checkpoint",
 	"continued by the log": "vom Protokoll fortgesetzt", "cosigned": "mitgezeichnet", "no cosignature": "keine Mitzeichnung",
 	"origin": "Ursprung", "as expected": "wie erwartet", "another one": "ein anderer",
 	"Keys and their life": "Schlüssel und ihre Lebenszeit", "signs": "unterschreibt", "valid": "gültig", "trust": "Vertrauen",
