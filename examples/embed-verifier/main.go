@@ -4,6 +4,7 @@ package main
 import (
 	"archive/zip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,10 +12,10 @@ import (
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
+func main() { os.Exit(run(context.Background(), append(os.Args, "", "")[1:], os.Stdout)) }
 
-func run(ctx context.Context, args []string, out io.Writer) int {
-	report, err := check(ctx, append(args, "", ""))
+func run(ctx context.Context, files []string, out io.Writer) int {
+	report, err := check(ctx, files[0], files[1])
 	if err != nil {
 		fmt.Fprintln(out, err)
 		return 2
@@ -22,23 +23,16 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	for _, finding := range report.Findings { // the first one names the first entry that was tampered with
 		fmt.Fprintln(out, finding.Err)
 	}
-	fmt.Fprintf(out, "%s: %d entries, %d with a signature of their own, %d declared gaps\n", report.Verdict, report.Entries, report.Critical, len(report.Gaps))
+	fmt.Fprintf(out, "%s: %d entries, %d signed by themselves, %d declared gaps\n", report.Verdict, report.Entries, report.Critical, len(report.Gaps))
 	return map[bool]int{true: 0, false: 1}[report.Intact()]
 }
 
-func check(ctx context.Context, files []string) (*verify.Report, error) {
-	text, err := os.ReadFile(files[1]) // obtained by another way than the export: what it says about itself proves little
-	if err != nil {
+func check(ctx context.Context, archive, pinned string) (*verify.Report, error) {
+	text, noFile := os.ReadFile(pinned) // obtained by another way than the export, which proves only that it is consistent
+	keys, noKeys := verify.ParseKeys(text)
+	export, noExport := zip.OpenReader(archive)
+	if err := errors.Join(noFile, noKeys, noExport); err != nil {
 		return nil, err
 	}
-	keys, err := verify.ParseKeys(text)
-	if err != nil {
-		return nil, err
-	}
-	export, err := zip.OpenReader(files[0])
-	if err != nil {
-		return nil, err
-	}
-	defer export.Close()
 	return verify.Verify(ctx, export, verify.Config{Keys: keys})
 }

@@ -31,7 +31,7 @@ func TestTheVerdictIsTheExitCode(t *testing.T) {
 		args []string
 	}{
 		{0, "intact: 300 entries", []string{intact, keys}}, {1, "entry 77: ", []string{broken, keys}},
-		{2, "zip", []string{keys, keys}}, {2, "malformed", []string{intact, intact}}, {2, "", nil}, {2, "", []string{intact}},
+		{2, "zip", []string{keys, keys}}, {2, "malformed", []string{intact, intact}}, {2, "", []string{"", ""}}, {2, "", []string{intact, ""}},
 	} {
 		var out bytes.Buffer
 		require.Equal(t, c.code, run(t.Context(), c.args, &out), out.String())
@@ -42,12 +42,5 @@ func TestTheVerdictIsTheExitCode(t *testing.T) {
 func TestItStaysUnderFortyLines(t *testing.T) {
 	text, err := os.ReadFile("main.go")
 	require.NoError(t, err)
-	_, code, _ := strings.Cut(string(text), ")\n\n") // after the imports
-	lines := 0
-	for line := range strings.Lines(code) {
-		if strings.TrimSpace(line) != "" {
-			lines++
-		}
-	}
-	require.Less(t, lines, 40)
+	require.Less(t, strings.Count(string(text), "\n"), 40)
 }
