@@ -70,6 +70,7 @@ func run(out io.Writer) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	written := make(chan error)
 	go func() { written <- decisions.Run(ctx) }()
 
