@@ -189,8 +189,8 @@ func (t *gate) request(r *http.Request) (req abac.Request) {
 	if t.guard.cfg.MinVersion != nil {
 		req.MinVersion = t.guard.cfg.MinVersion()
 	}
-	for _, facts := range t.facts {
-		facts(r, &req)
+	if len(t.facts) > 0 {
+		req = t.complete(r, req)
 	}
 	if t.label != nil {
 		req.Label = t.label(r)
@@ -200,6 +200,14 @@ func (t *gate) request(r *http.Request) (req abac.Request) {
 	}
 	if t.guard.cfg.Policies != nil {
 		req = t.guard.cfg.Policies().Apply(req) // last: no fact takes a constraint away
+	}
+	return req
+}
+
+// complete asks for the facts. It is a function of its own because what it hands out a pointer to is allocated.
+func (t *gate) complete(r *http.Request, req abac.Request) abac.Request {
+	for _, facts := range t.facts {
+		facts(r, &req)
 	}
 	return req
 }

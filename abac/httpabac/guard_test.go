@@ -240,3 +240,13 @@ func TestNewNeedsAUniverse(t *testing.T) {
 	_, err := httpabac.New(httpabac.Config{})
 	require.Error(t, err)
 }
+
+func TestAnAllowDoesNotAllocate(t *testing.T) {
+	f := newFixture(t)
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	r := httptest.NewRequest("GET", "/", nil)
+	r = r.WithContext(httpabac.WithSubject(r.Context(), f.subject("devices:read")))
+	h := f.guard.RequirePolicy("devices:read", httpabac.MFA(abac.MultiFactor, time.Hour))(nothing)
+	w := httptest.NewRecorder()
+	require.Zero(t, testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }))
+}
