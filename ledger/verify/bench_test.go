@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
+
+// benchNote fills an ordinary entry up to 1,024 canonical bytes, umlauts and all.
+var benchNote = strings.Repeat("Standort Köln, Haus 3; ", 16) + "Raum 1.07."
 
 // benchEntry is an ordinary entry of 1,024 canonical bytes.
 func benchEntry(seq int, prev [32]byte) *verify.Entry {
@@ -25,7 +29,7 @@ func benchEntry(seq int, prev [32]byte) *verify.Entry {
 	e.Details = must(verify.CanonicalDetails(map[string]any{
 		"before": map[string]any{"policy": "bitlocker-2024", "enforced": false, "grace_hours": int64(72)},
 		"after":  map[string]any{"policy": "bitlocker-2026", "enforced": true, "grace_hours": int64(24)},
-		"groups": []any{"werkstatt", "verwaltung", "außendienst"}, "note": strings.Repeat("Standort Köln, Haus 3; ", 14), "seq": int64(seq),
+		"groups": []any{"werkstatt", "verwaltung", "außendienst"}, "note": benchNote, "seq": int64(100_000_000 + seq),
 	}))
 	e.CurrentHash = verify.ChainHash(prev, e.Action, e.EntityID, e.Narrative, e.CreatedAt)
 	return e
@@ -58,20 +62,29 @@ func benchExport(b *testing.B, n int) (dir string, bytes int) {
 	return dir, bytes / n
 }
 
+// BenchmarkVerify verifies 40,000 entries of 1 KiB from a directory. On a machine that others use, the rate per second of
+// processor time in the best of the rounds is what can be compared.
 func BenchmarkVerify(b *testing.B) {
 	const n = 40_000
 	dir, size := benchExport(b, n)
+	if size != 1024 {
+		b.Fatalf("entries of %d bytes", size)
+	}
 	root := must(os.OpenRoot(dir))
 	defer root.Close()
 	b.ReportAllocs()
 	b.SetBytes(int64(n * size))
+	best := time.Duration(math.MaxInt64)
 	for b.Loop() {
+		start := processorTime()
 		r := must(verify.Verify(context.Background(), root.FS(), verify.Config{}))
+		best = min(best, processorTime()-start)
 		if !r.Intact() {
 			b.Fatal(r.Err())
 		}
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+	b.ReportMetric(n/best.Seconds(), "entries/cpu-s")
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-sys")

@@ -21,8 +21,10 @@ func (v *view) commitments(dst [][32]byte) [][32]byte {
 	if v.scheme != SchemeBound {
 		return dst
 	}
-	// In canonical JSON a quote inside a string is escaped, so this pattern is always an object.
-	dst = collect(dst, v.details, commitInDetails, `"}`)
+	if v.commits {
+		// In canonical JSON a quote inside a string is escaped, so this pattern is always an object.
+		dst = collect(dst, v.details, commitInDetails, `"}`)
+	}
 	dst = collect(dst, v.narrative, commitInNarrative, `}`)
 	if len(dst) > 1 {
 		slices.SortFunc(dst, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
@@ -47,7 +49,7 @@ func collect(dst [][32]byte, text, open []byte, end string) [][32]byte {
 
 // Commitments returns the different commitments that e's details and narrative hold, in ascending order.
 func (e *Entry) Commitments() [][32]byte {
-	v := view{scheme: e.Scheme, details: e.Details, narrative: []byte(e.Narrative)}
+	v := view{scheme: e.Scheme, details: e.Details, narrative: []byte(e.Narrative), commits: true}
 	return v.commitments(nil)
 }
 

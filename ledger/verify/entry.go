@@ -173,6 +173,8 @@ type view struct {
 	prev, cur  [32]byte
 
 	action, entityType, entityID, narrative, details []byte
+
+	commits bool // the details may hold commitments
 }
 
 func (v *view) parse(b []byte) error {
@@ -217,37 +219,39 @@ func (v *view) parse(b []byte) error {
 
 func (v *view) parseTexts(b []byte) error {
 	var ok bool
-	for _, t := range [...]struct {
-		name string
-		dst  *[]byte
-	}{{"action", &v.action}, {"entity_type", &v.entityType}, {"entity_id", &v.entityID}, {"narrative", &v.narrative}} {
-		if *t.dst, b, ok = cut(b, 2); !ok {
-			return malformed(t.name, "truncated")
-		}
+	if v.action, b, ok = cut(b); !ok {
+		return malformed("action", "truncated")
 	}
-	if v.details, b, ok = cut(b, 4); !ok {
+	if v.entityType, b, ok = cut(b); !ok {
+		return malformed("entity_type", "truncated")
+	}
+	if v.entityID, b, ok = cut(b); !ok {
+		return malformed("entity_id", "truncated")
+	}
+	if v.narrative, b, ok = cut(b); !ok {
+		return malformed("narrative", "truncated")
+	}
+	if len(b) < 4 || uint64(binary.BigEndian.Uint32(b)) > uint64(len(b)-4) {
 		return malformed("details", "truncated")
 	}
+	n := 4 + int(binary.BigEndian.Uint32(b))
+	v.details, b = b[4:n:n], b[n:]
 	if len(b) != 0 {
 		return malformed("entry", "bytes after the details")
 	}
 	return nil
 }
 
-// cut splits a text with a big-endian length of width bytes (2 or 4) off b.
-func cut(b []byte, width int) (text, rest []byte, ok bool) {
-	if len(b) < width {
+// cut splits a text with a big-endian length of two bytes off b.
+func cut(b []byte) (text, rest []byte, ok bool) {
+	if len(b) < 2 {
 		return nil, nil, false
 	}
-	n := uint64(binary.BigEndian.Uint16(b))
-	if width == 4 {
-		n = uint64(binary.BigEndian.Uint32(b))
-	}
-	b = b[width:]
-	if n > uint64(len(b)) {
+	n := 2 + int(binary.BigEndian.Uint16(b))
+	if n > len(b) {
 		return nil, nil, false
 	}
-	return b[:n:n], b[n:], true
+	return b[2:n:n], b[n:], true
 }
 
 func (v *view) check() error {
@@ -269,38 +273,49 @@ func (v *view) check() error {
 	if err := checkText("narrative", v.narrative, MaxNarrative); err != nil {
 		return err
 	}
-	return CheckDetails(v.details)
+	var err error
+	v.commits, err = checkDetails(v.details)
+	return err
 }
 
 func (v *view) checkNames() error {
-	for _, n := range [...]struct {
-		name string
-		text []byte
-		max  int
-	}{{"action", v.action, MaxAction}, {"entity_type", v.entityType, MaxEntityType}} {
-		if v.scheme == SchemePlain {
-			if err := checkText(n.name, n.text, n.max); err != nil {
-				return err
-			}
-			continue
-		}
-		if len(n.text) > n.max {
-			return tooLarge(n.name, len(n.text), n.max)
-		}
-		if len(n.text) == 0 {
-			return malformed(n.name, "empty")
-		}
-		for _, c := range n.text {
-			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_') {
-				return malformed(n.name, "not [a-z0-9_]")
-			}
-		}
+	if err := v.checkName("action", v.action, MaxAction); err != nil {
+		return err
+	}
+	if err := v.checkName("entity_type", v.entityType, MaxEntityType); err != nil {
+		return err
 	}
 	if len(v.action) == 0 {
 		return malformed("action", "empty")
 	}
 	return nil
 }
+
+func (v *view) checkName(field string, text []byte, limit int) error {
+	if v.scheme == SchemePlain {
+		return checkText(field, text, limit)
+	}
+	if len(text) > limit {
+		return tooLarge(field, len(text), limit)
+	}
+	if len(text) == 0 {
+		return malformed(field, "empty")
+	}
+	for _, c := range text {
+		if !nameByte[c] {
+			return malformed(field, "not [a-z0-9_]")
+		}
+	}
+	return nil
+}
+
+// nameByte marks the bytes of names.
+var nameByte = func() (is [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789_") {
+		is[c] = true
+	}
+	return is
+}()
 
 func checkText(field string, b []byte, limit int) error {
 	if len(b) > limit {

@@ -210,7 +210,7 @@ func (m members) get(name string, to any) bool {
 
 func nameOK(s string, limit int) bool {
 	for i := range len(s) {
-		if c := s[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_') {
+		if !nameByte[s[i]] {
 			return false
 		}
 	}

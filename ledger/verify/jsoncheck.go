@@ -10,27 +10,34 @@ import (
 // within ±(2^53−1) without leading zeros or −0, neither null nor floats, UTF-8 without U+0000, at most MaxDepth levels
 // and MaxDetails bytes. The error wraps ErrMalformed or ErrTooLarge. It allocates nothing for valid input.
 func CheckDetails(b []byte) error {
+	_, err := checkDetails(b)
+	return err
+}
+
+// checkDetails is CheckDetails, and reports whether an object begins with the key of a commitment.
+func checkDetails(b []byte) (commits bool, err error) {
 	if len(b) > MaxDetails {
-		return tooLarge("details", len(b), MaxDetails)
+		return false, tooLarge("details", len(b), MaxDetails)
 	}
 	s := scanner{b: b}
 	if !s.peek('{') {
-		return malformed("details", "not an object")
+		return false, malformed("details", "not an object")
 	}
 	if s.object(1); s.fault != "" {
-		return malformed("details", s.fault)
+		return false, malformed("details", s.fault)
 	}
 	if s.i != len(b) {
-		return malformed("details", "bytes after the object")
+		return false, malformed("details", "bytes after the object")
 	}
-	return nil
+	return s.commits, nil
 }
 
 // scanner walks canonical JSON. The first fault ends the walk.
 type scanner struct {
-	b     []byte
-	i     int
-	fault string
+	b       []byte
+	i       int
+	fault   string
+	commits bool // an object begins with the key of a commitment
 }
 
 func (s *scanner) fail(why string) bool {
@@ -64,7 +71,9 @@ func (s *scanner) object(depth int) bool {
 		if !ok {
 			return false
 		}
-		if !first && compareKeys(last, key) >= 0 {
+		if first {
+			s.commits = s.commits || len(key) == 1 && key[0] == 'c'
+		} else if compareKeys(last, key) >= 0 {
 			return s.fail("keys not strictly ascending")
 		}
 		last = key
@@ -116,10 +125,10 @@ func (s *scanner) value(depth int) bool {
 		return s.array(depth + 1)
 	case c == '-' || c >= '0' && c <= '9':
 		return s.integer()
-	case bytes.HasPrefix(s.b[s.i:], []byte("true")):
+	case c == 't' && len(s.b)-s.i >= 4 && string(s.b[s.i:s.i+4]) == "true":
 		s.i += 4
 		return true
-	case bytes.HasPrefix(s.b[s.i:], []byte("false")):
+	case c == 'f' && len(s.b)-s.i >= 5 && string(s.b[s.i:s.i+5]) == "false":
 		s.i += 5
 		return true
 	}
@@ -213,11 +222,12 @@ func unhex(c byte) byte {
 // compareKeys orders two escaped strings by the UTF-16 code units of what they mean.
 func compareKeys(a, b []byte) int {
 	for len(a) > 0 && len(b) > 0 {
-		if a[0] == b[0] && a[0] != '\\' {
-			if a[0] < utf8.RuneSelf {
-				a, b = a[1:], b[1:]
-				continue
+		if ca, cb := a[0], b[0]; ca < utf8.RuneSelf && cb < utf8.RuneSelf && ca != '\\' && cb != '\\' {
+			if ca != cb {
+				return int(ca) - int(cb)
 			}
+			a, b = a[1:], b[1:]
+			continue
 		}
 		ra, na := decodeKeyRune(a)
 		rb, nb := decodeKeyRune(b)
