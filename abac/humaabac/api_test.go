@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/danielgtaylor/huma/v2/sse"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/pioneerdesk/tomkit/abac/abactest"
 	"github.com/pioneerdesk/tomkit/abac/httpabac"
 	"github.com/pioneerdesk/tomkit/abac/humaabac"
+	"github.com/pioneerdesk/tomkit/abac/label"
 )
 
 type fixture struct {
@@ -194,6 +196,24 @@ func TestAnOperationWithoutAPolicyIsRefused(t *testing.T) {
 			odd.Metadata = map[string]any{humaabac.MetadataKey: "devices:read"}
 			huma.Register(api, odd, get[struct{}](f))
 		},
+		"an operation handed to the adapter, as extensions of huma do": func(f *fixture, api huma.API) {
+			odd := op
+			api.Adapter().Handle(&odd, func(huma.Context) { f.ran++ })
+		},
+		"a stream of events": func(f *fixture, api huma.API) {
+			sse.Register(api, op, map[string]any{"message": nameOutput{}}, func(context.Context, *struct{}, sse.Sender) { f.ran++ })
+		},
+		"an option that is not valid": func(f *fixture, api huma.API) {
+			humaabac.Register(api, op, httpabac.Policy("devices:read", httpabac.Cleared(nil)), get[struct{}](f))
+		},
+		"a tenant that the path does not name": func(f *fixture, api huma.API) {
+			humaabac.Register(api, op, httpabac.Policy("devices:read", httpabac.TenantParam("tenant")), get[struct{}](f))
+		},
+		"a method that is none": func(f *fixture, api huma.API) {
+			odd := op
+			odd.Method = ""
+			humaabac.Register(api, odd, httpabac.Policy("devices:read"), get[struct{}](f))
+		},
 		"an API of another adapter": func(f *fixture, _ huma.API) {
 			humaabac.Register(humago.New(http.NewServeMux(), config()), op, httpabac.Policy("devices:read"), get[struct{}](f))
 		},
@@ -214,6 +234,17 @@ func TestAnOperationWithoutAPolicyIsRefused(t *testing.T) {
 		require.Equal(t, "devices:read", f.mux.Routes()[0].Permission)
 		require.Equal(t, http.StatusUnauthorized, f.call(context.Background(), "GET", "/x", "").Code)
 	})
+	t.Run("and for a stream of events, which is guarded like all others", func(t *testing.T) {
+		f := newFixture(t)
+		api := humaabac.NewAPI(f.mux, config(), httpabac.Access{})
+		guarded := op
+		guarded.Metadata = map[string]any{humaabac.MetadataKey: httpabac.Policy("devices:read")}
+		sse.Register(api, guarded, map[string]any{"message": nameOutput{}}, func(context.Context, *struct{}, sse.Sender) { f.ran++ })
+		require.Equal(t, http.StatusForbidden, f.call(f.as("audit:read"), "GET", "/x", "").Code)
+		require.Zero(t, f.ran)
+		require.Equal(t, http.StatusOK, f.call(f.as("devices:read"), "GET", "/x", "").Code)
+		require.Equal(t, 1, f.ran)
+	})
 	t.Run("the caller's metadata is left alone", func(t *testing.T) {
 		f := newFixture(t)
 		api := humaabac.NewAPI(f.mux, config(), httpabac.Access{})
@@ -222,6 +253,42 @@ func TestAnOperationWithoutAPolicyIsRefused(t *testing.T) {
 		humaabac.Register(api, mine, httpabac.Policy("devices:read"), get[struct{}](f))
 		require.Equal(t, map[string]any{"mine": true}, mine.Metadata)
 	})
+}
+
+// TestConditionsOfOperations demands everything a route can demand and proves it.
+func TestConditionsOfOperations(t *testing.T) {
+	f := newFixture(t)
+	amber, err := label.TLP().Label("AMBER")
+	require.NoError(t, err)
+	api := humaabac.NewAPI(f.mux, config(), httpabac.Access{})
+	humaabac.Register(api, huma.Operation{OperationID: "a", Method: "GET", Path: "/v1/reports/{id}"},
+		httpabac.Policy("audit:read", httpabac.Cleared(func(*http.Request) any { return amber })), get[idInput](f))
+	humaabac.Register(api, huma.Operation{OperationID: "b", Method: "POST", Path: "/v1/tenants/{tenant}/devices"},
+		httpabac.Policy("devices:write", httpabac.TenantParam("tenant"), httpabac.MFA(abac.MultiFactor, time.Hour)), get[createInput](f))
+	high, err := label.TLP().Clearance("AMBER+STRICT", nil)
+	require.NoError(t, err)
+	low, err := label.TLP().Clearance("GREEN", nil)
+	require.NoError(t, err)
+	report := abactest.ProveRoutes(t, f.mux, f.mux.Routes(), abactest.Config{
+		Universe: f.universe, Roles: f.roles, Clearance: high, TooLow: func(httpabac.Route) abac.Clearance { return low },
+	})
+	require.Equal(t, 4, report.Conditions)
+}
+
+// TestHeadersDoNotChangeTheOperation: huma reads no header that names another method or path.
+func TestHeadersDoNotChangeTheOperation(t *testing.T) {
+	f := newFixture(t)
+	api := humaabac.NewAPI(f.mux, config(), httpabac.Access{})
+	humaabac.Register(api, huma.Operation{OperationID: "a", Method: "POST", Path: "/v1/devices"}, httpabac.Policy("devices:write"), get[createInput](f))
+	humaabac.Register(api, huma.Operation{OperationID: "b", Method: "GET", Path: "/v1/devices"}, httpabac.Policy("devices:read"), get[struct{}](f))
+	for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"} {
+		r := httptest.NewRequest("POST", "/v1/devices?_method=GET", strings.NewReader(`{"name":"x"}`)).WithContext(f.as("devices:read"))
+		r.Header.Set(name, "GET")
+		w := httptest.NewRecorder()
+		f.mux.ServeHTTP(w, r)
+		require.Equal(t, http.StatusForbidden, w.Code, name)
+	}
+	require.Zero(t, f.ran)
 }
 
 func TestNewAPI(t *testing.T) {
