@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"maps"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +83,29 @@ func (p *Private) Stop(t testing.TB) {
 		t.Error(err)
 	}
 	p.server = nil
+}
+
+// Kill kills the server's first process with -9 and returns when it is gone, as its sessions soon are. Start recovers it.
+func (p *Private) Kill(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.server.Dir(), "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := os.FindProcess(pid)
+	if err == nil {
+		err = process.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.server.Done()
+	p.Stop(t)
 }
 
 // Log returns what the server has logged up to now. A statement's lines are on their way when its result is there, so Log
