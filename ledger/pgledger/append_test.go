@@ -3,7 +3,6 @@ package pgledger_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -406,26 +405,4 @@ func TestPlacedEntriesAreCanonical(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-}
-
-func ExampleLog_Append() {
-	var log *pgledger.Log // from pgledger.Open
-	deviceRemoved := func(ctx context.Context, tenant, user uuid.UUID, mail, device string) error {
-		receipt, err := log.Append(ctx, record.Event{
-			Tenant: tenant, Actor: uuid.NullUUID{UUID: user, Valid: true},
-			Action: "device_removed", EntityType: "device", EntityID: device,
-			Narrative: record.Narrative{Template: "device_removed", Args: map[string]any{
-				"device": device, "user": record.Personal{Subject: user, Value: mail}, "at": time.Now()}},
-		})
-		if err != nil {
-			return err
-		}
-		proof, err := receipt.Wait(ctx) // under a signed checkpoint, for the tenant to keep
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%s", proof.Marshal())
-		return nil
-	}
-	_ = deviceRemoved
 }

@@ -3,7 +3,6 @@ package pgledger_test
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -133,18 +132,4 @@ func (k kit) waitFor(t *testing.T, r ledger.Receipt) (*verify.Receipt, error) {
 	_, err := k.log.Checkpoint(t.Context(), r.Tenant)
 	require.NoError(t, err)
 	return r.Wait(t.Context())
-}
-
-func ExampleLog_Export() {
-	var log *pgledger.Log // from pgledger.Open
-	handOver := func(ctx context.Context, tenant uuid.UUID) error {
-		files, err := verify.NewDir("export-2026")
-		if err != nil {
-			return err
-		}
-		defer files.Close()
-		_, err = log.Export(ctx, tenant, files, pgledger.ExportOptions{})
-		return err // tomkit-verify export-2026 needs neither this program nor its database
-	}
-	_ = handOver
 }

@@ -234,22 +234,3 @@ func TestPersonalValuesAreNowhereInPlain(t *testing.T) {
 	require.NotContains(t, dump.String(), "klinikum.de")
 	require.NotContains(t, dump.String(), "192.0.2.7")
 }
-
-func ExampleLog_RecordTx() {
-	var db *rls.DB        // from rls.Open
-	var log *pgledger.Log // from pgledger.Open
-	rename := func(ctx context.Context, tenant, user uuid.UUID, mail, device string) error {
-		return db.Tenant(tenant).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
-			if _, err := tx.Exec(ctx, `DELETE FROM devices WHERE id = $1`, device); err != nil {
-				return err
-			}
-			return log.RecordTx(ctx, tx, record.Event{ // both or nothing
-				Tenant: tenant, Actor: uuid.NullUUID{UUID: user, Valid: true},
-				Action: "device_removed", EntityType: "device", EntityID: device,
-				Narrative: record.Narrative{Template: "device_removed", Args: map[string]any{
-					"device": device, "user": record.Personal{Subject: user, Value: mail}, "at": time.Now()}},
-			})
-		})
-	}
-	_ = rename
-}
