@@ -8,6 +8,7 @@ import (
 
 	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/narrative"
+	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 )
 
 // Every entry the log writes, its own among them, gives its sentence again: from what is stored, and from nothing else.
@@ -32,4 +33,23 @@ func TestStoredNarrativesAreRenderedAgain(t *testing.T) {
 		}))
 	}
 	require.Equal(t, narrative.Summary{Rendered: 21}, s)
+}
+
+// VerifyChain renders every sentence again on request. One that differs is named, whatever else is found.
+func TestVerifyChainReportsNarrativesThatDiffer(t *testing.T) {
+	k := newKit(t)
+	tenant := uuid.New()
+	k.fill(t, tenant, 20)
+	var s narrative.Summary
+	report, err := k.log.VerifyChain(t.Context(), tenant, pgledger.VerifyOptions{Narratives: &s})
+	require.NoError(t, err)
+	require.True(t, report.Intact())
+	require.Equal(t, narrative.Summary{Rendered: 21}, s)
+
+	k.tamper(t, `UPDATE tomkit.audit_logs SET nis2_narrative = nis2_narrative || '!' WHERE tenant_id = $1 AND seq = 7`, tenant)
+	s = narrative.Summary{}
+	requireBrokenAt(t, k.log, tenant, 7, pgledger.VerifyOptions{Narratives: &s})
+	require.Len(t, s.Faults, 1)
+	require.EqualValues(t, 7, s.Faults[0].Seq)
+	require.Equal(t, narrative.Differs, s.Faults[0].Status)
 }

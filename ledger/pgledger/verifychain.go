@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/pioneerdesk/tomkit/ledger"
+	"github.com/pioneerdesk/tomkit/ledger/narrative"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -19,6 +20,9 @@ type VerifyOptions struct {
 	Receipts []*verify.Receipt
 	// Since is a signed checkpoint kept from earlier, which the log must continue. Nil means none.
 	Since []byte
+	// Narratives receives what rendering every sentence again from its entry said (package narrative). Nil means that nobody asks.
+	// A sentence that differs does not break a log: whoever wrote the entry bound both.
+	Narratives *narrative.Summary
 	// Progress is called from the calling goroutine, between entry bundles. Nil means never.
 	Progress func(verify.Progress)
 	// MaxFindings bounds the findings per kind. Zero means 100; negative is an error.
@@ -97,9 +101,13 @@ func (l *Log) judgeOnce(ctx context.Context, k *keyring, note []byte, opts Verif
 		return &live{}, nil, err
 	}
 	tenant := [16]byte(k.tenant)
+	var each func(verify.EntryView)
+	if opts.Narratives != nil {
+		each = func(e verify.EntryView) { opts.Narratives.Add(e.Copy()) }
+	}
 	report, err := verify.Verify(ctx, view, verify.Config{
 		Keys: k.history, Receipts: opts.Receipts, Since: opts.Since, Origin: k.origin, Tenant: &tenant,
-		Progress: opts.Progress, MaxFindings: opts.MaxFindings,
+		Progress: opts.Progress, MaxFindings: opts.MaxFindings, Entry: each,
 	})
 	if err = errors.Join(err, view.err); err != nil {
 		return view, nil, err
