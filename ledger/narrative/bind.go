@@ -48,7 +48,7 @@ func Bind(n record.Narrative, commit Committer) (Bound, error) {
 			return Bound{}, err
 		}
 	}
-	b := t.append(make([]byte, 0, 256), texts)
+	b := appendSentence(t, make([]byte, 0, 256), texts)
 	if len(b) > MaxBytes {
 		return Bound{}, fmt.Errorf("narrative: bind %s: %d bytes, at most %d: %w", t.id, len(b), MaxBytes, ErrTooLarge)
 	}

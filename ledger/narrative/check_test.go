@@ -86,6 +86,9 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			e.Details = []byte(`{"narrative":{"a":{"at":"2026-03-09T14:23:01Z","method":"TOTP","user":"a@b.de"},"t":"login","v":1}}`)
 		}, narrative.Differs, narrative.ErrForm},
 		"a time that does not exist":  {form(`-03-09T`, `-02-30T`), narrative.Differs, narrative.ErrForm},
+		"an hour that does not exist": {form(`T14:`, `T24:`), narrative.Differs, narrative.ErrForm},
+		"a leap second":               {form(`:01Z`, `:60Z`), narrative.Differs, narrative.ErrForm},
+		"the year 0":                  {form(`"2026-`, `"0000-`), narrative.Differs, narrative.ErrForm},
 		"a time in another form":      {form(`01Z"`, `01+00:00"`), narrative.Differs, narrative.ErrForm},
 		"a text that is not escaped":  {form(`"TOTP"`, `"{c:"`), narrative.Differs, narrative.ErrForm},
 		"a text with a bidi override": {form(`"TOTP"`, "\"\u202eTOTP\""), narrative.Differs, narrative.ErrForm},

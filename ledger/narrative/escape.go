@@ -42,7 +42,7 @@ func Escape(text string) string {
 }
 
 // plain reports whether text is printable ASCII that needs no escape: the usual case, without an allocation.
-func plain(text string) bool {
+func plain[T string | []byte](text T) bool {
 	for i := range len(text) {
 		c := text[i]
 		if c < 0x20 || c > 0x7e || c == '\\' || c == '{' || c == '}' {

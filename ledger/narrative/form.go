@@ -43,27 +43,27 @@ func appendForm(dst, details []byte) ([]byte, error) {
 	if r.bad || len(r.rest) != 0 {
 		return nil, malformed("not in its canonical form")
 	}
-	t, known := Lookup(id)
-	n, _ := strconv.ParseInt(version, 10, 64)
+	t, known := Lookup(string(id))
+	n, _ := strconv.ParseInt(string(version), 10, 64)
 	switch {
 	case !known || n > Version:
 		return nil, fmt.Errorf("narrative: check: %w", ErrUnknownTemplate)
 	case n != int64(t.since):
 		return nil, malformed("the template is of another version")
 	}
-	var few [8]string
-	texts := few[:0]
-	for range t.args {
-		texts = append(texts, "")
+	var few [8][]byte
+	texts := few[:]
+	if len(t.args) > len(few) {
+		texts = make([][]byte, len(t.args))
 	}
 	if err := t.read(args, texts); err != nil {
 		return nil, err
 	}
-	return t.append(dst, texts), nil
+	return appendSentence(t, dst, texts), nil
 }
 
 // read reads a form's arguments, which are in the order of their names.
-func (t *Template) read(args []byte, texts []string) error {
+func (t *Template) read(args []byte, texts [][]byte) error {
 	r := reader{rest: args}
 	r.literal("{")
 	for n, i := range t.byName {
@@ -71,13 +71,13 @@ func (t *Template) read(args []byte, texts []string) error {
 			r.literal(",")
 		}
 		a := t.args[i]
-		r.literal(`"` + a.Name + `":`)
+		r.name(a.Name)
 		switch {
 		case a.Kind == Count:
 			texts[i] = r.integer()
 		case a.Kind == Moment:
 			texts[i] = r.moment()
-		case a.Kind == Person || r.at(`{`):
+		case a.Kind == Person || len(r.rest) > 0 && r.rest[0] == '{':
 			texts[i] = r.commitment()
 		default:
 			texts[i] = r.text()
@@ -104,14 +104,19 @@ type reader struct {
 	bad  bool
 }
 
-func (r *reader) at(text string) bool { return bytes.HasPrefix(r.rest, []byte(text)) }
-
 func (r *reader) literal(text string) {
 	if r.bad || len(r.rest) < len(text) || string(r.rest[:len(text)]) != text {
 		r.bad = true
 		return
 	}
 	r.rest = r.rest[len(text):]
+}
+
+// name takes the name of a member.
+func (r *reader) name(name string) {
+	r.literal(`"`)
+	r.literal(name)
+	r.literal(`":`)
 }
 
 // value takes a whole value without looking into it.
@@ -127,54 +132,78 @@ func (r *reader) value() []byte {
 }
 
 // text takes a string. Control characters, which a rendered text never holds, have no way in.
-func (r *reader) text() string {
+func (r *reader) text() []byte {
 	raw := r.value()
 	if r.bad || len(raw) < 2 || raw[0] != '"' {
 		r.bad = true
-		return ""
+		return nil
 	}
 	raw = raw[1 : len(raw)-1]
 	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw)
+		return raw
 	}
 	b := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
 		if raw[i] == '\\' {
 			if i++; raw[i] != '\\' && raw[i] != '"' { // skip saw that a byte follows
 				r.bad = true
-				return ""
+				return nil
 			}
 		}
 		b = append(b, raw[i])
 	}
-	return string(b)
+	return b
 }
 
-func (r *reader) integer() string {
-	v := string(r.value())
-	n, err := strconv.ParseInt(v, 10, 64)
-	r.bad = r.bad || err != nil || n > maxInteger || n < -maxInteger || strconv.FormatInt(n, 10) != v
+// integer takes decimal digits without a leading zero, for a number within ±(2^53−1).
+func (r *reader) integer() []byte {
+	v := r.value()
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	digits := bytes.TrimPrefix(v, []byte("-"))
+	canonical := len(digits) > 0 && digits[0] >= '1' && digits[0] <= '9' || string(v) == "0"
+	r.bad = r.bad || err != nil || n > maxInteger || n < -maxInteger || !canonical
 	return v
 }
 
-func (r *reader) moment() string {
+// moment takes a time of momentLayout that exists.
+func (r *reader) moment() []byte {
 	v := r.text()
-	at, err := time.Parse(momentLayout, v)
-	r.bad = r.bad || err != nil || at.Year() < 1 || at.Format(momentLayout) != v
+	if r.bad || len(v) != len(momentLayout) {
+		r.bad = true
+		return nil
+	}
+	for i, c := range []byte(momentLayout) {
+		if digit := c >= '0' && c <= '9'; digit && (v[i] < '0' || v[i] > '9') || !digit && v[i] != c {
+			r.bad = true
+			return nil
+		}
+	}
+	number := func(from, to int) (n int) {
+		for _, c := range v[from:to] {
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	year, month, day, hour, minute, second := number(0, 4), number(5, 7), number(8, 10), number(11, 13), number(14, 16), number(17, 19)
+	at := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC) // which moves what does not exist
+	r.bad = year < 1 || at.Year() != year || int(at.Month()) != month || at.Day() != day || at.Hour() != hour || at.Minute() != minute || at.Second() != second
 	return v
 }
 
 // commitment takes {"c":"<64 hex digits>"} and returns its mark in a sentence.
-func (r *reader) commitment() string {
+func (r *reader) commitment() []byte {
 	const open, end = `{"c":"`, `"}`
 	raw := r.value()
 	if r.bad || len(raw) != len(open)+64+len(end) || string(raw[:len(open)]) != open || string(raw[len(raw)-len(end):]) != end {
 		r.bad = true
-		return ""
+		return nil
 	}
-	mark := "{c:" + string(raw[len(open):len(open)+64]) + "}"
-	_, ok := parseMark(mark)
-	r.bad = !ok
+	mark := append(append(append(make([]byte, 0, markLen), "{c:"...), raw[len(open):len(open)+64]...), '}')
+	for _, c := range mark[len("{c:") : markLen-1] {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			r.bad = true
+		}
+	}
 	return mark
 }
 
@@ -251,15 +280,15 @@ func skipString(b []byte) int {
 
 // escapedWell reports whether text could have come from Escape. It does not ask for normal form C, which depends on the
 // Unicode version of the program that wrote the text.
-func escapedWell(text string) bool {
+func escapedWell(text []byte) bool {
 	if plain(text) {
 		return true
 	}
 	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRuneInString(text[i:])
+		r, n := utf8.DecodeRune(text[i:])
 		switch {
 		case r == '\\':
-			if n = escapeLen(text[i:]); n == 0 {
+			if n = escapeLen(string(text[i:])); n == 0 {
 				return false
 			}
 		case r == utf8.RuneError && n == 1, mustEscape(r):

@@ -70,8 +70,8 @@ func (t *Template) Sentence() string { return t.sentence }
 // Args returns a copy of the arguments in the order in which they first appear in the sentence.
 func (t *Template) Args() []Arg { return append([]Arg(nil), t.args...) }
 
-// append renders the sentence with the arguments' texts.
-func (t *Template) append(b []byte, texts []string) []byte {
+// appendSentence renders t's sentence with the arguments' texts.
+func appendSentence[T string | []byte](t *Template, b []byte, texts []T) []byte {
 	for _, p := range t.parts {
 		if p.literal != "" {
 			b = append(b, p.literal...)
@@ -80,7 +80,7 @@ func (t *Template) append(b []byte, texts []string) []byte {
 		b = append(b, texts[p.arg]...)
 		switch {
 		case p.singular == "":
-		case texts[p.arg] == "1":
+		case string(texts[p.arg]) == "1":
 			b = append(append(b, ' '), p.singular...)
 		default:
 			b = append(append(b, ' '), p.plural...)

@@ -103,7 +103,10 @@ func (l *Log) judgeOnce(ctx context.Context, k *keyring, note []byte, opts Verif
 	tenant := [16]byte(k.tenant)
 	var each func(verify.EntryView)
 	if opts.Narratives != nil {
-		each = func(e verify.EntryView) { opts.Narratives.Add(e.Copy()) }
+		each = func(e verify.EntryView) {
+			sentence := e.Sentence()
+			opts.Narratives.Add(&sentence)
+		}
 	}
 	report, err := verify.Verify(ctx, view, verify.Config{
 		Keys: k.history, Receipts: opts.Receipts, Since: opts.Since, Origin: k.origin, Tenant: &tenant,
