@@ -16,7 +16,7 @@ import (
 )
 
 func TestIntactExportsExitZero(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	for name, args := range map[string][]string{
 		"directory":                 {s.dir(t, 20, nil)},
 		"zip":                       {s.zip(t, 20)},
@@ -36,7 +36,7 @@ func TestIntactExportsExitZero(t *testing.T) {
 }
 
 func TestBrokenExportsExitOneAndNameThePosition(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	other := newForeign(t, s)
 	for name, c := range map[string]struct {
 		args []string
@@ -65,7 +65,7 @@ func TestBrokenExportsExitOneAndNameThePosition(t *testing.T) {
 }
 
 func TestUnusableInputExitsTwoWithOneLine(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	good := s.dir(t, 12, nil)
 	for name, args := range map[string][]string{
 		"no such path":          {filepath.Join(t.TempDir(), "nothing")},
@@ -97,7 +97,7 @@ func TestUnusableInputExitsTwoWithOneLine(t *testing.T) {
 }
 
 func TestJSONReportIsMachineReadable(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	code, stdout, _ := runVerify(t, "--json", s.dir(t, 20, func(e [][]byte) { e[13][len(e[13])-8] ^= 1 }))
 	require.Equal(t, 1, code)
 	var report struct {
@@ -138,7 +138,7 @@ func TestCancelledRunIsNotAVerdict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stderr bytes.Buffer
-	require.Equal(t, 2, Run(ctx, []string{newSample(t).dir(t, 20, nil)}, io.Discard, &stderr))
+	require.Equal(t, 2, Run(ctx, []string{newKit(t).dir(t, 20, nil)}, io.Discard, &stderr))
 	require.Contains(t, stderr.String(), "canceled")
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
-// sample is a log of 20 entries with its keys, and what somebody may hold of it from outside.
-type sample struct {
+// kit is a log of 20 entries with its keys, and what somebody may hold of it from outside.
+type kit struct {
 	composite, critic *sign.CompositeKey
 	stock             *sign.Ed25519Key
 	keys              *verify.KeyHistory
@@ -24,8 +24,8 @@ type sample struct {
 	change            func(*verify.Entry)
 }
 
-func newSample(t *testing.T) *sample {
-	s := &sample{origin: verify.FormatOrigin("audit.example", [16]byte{1}, 0)}
+func newKit(t *testing.T) *kit {
+	s := &kit{origin: verify.FormatOrigin("audit.example", [16]byte{1}, 0)}
 	var err error
 	s.composite, err = sign.ParseCompositeKey(bytes.Repeat([]byte{1}, 64))
 	require.NoError(t, err)
@@ -42,8 +42,8 @@ func newSample(t *testing.T) *sample {
 	return s
 }
 
-// newForeign is the sample with keys of somebody else.
-func newForeign(t *testing.T, s *sample) *sample {
+// newForeign is the kit with keys of somebody else.
+func newForeign(t *testing.T, s *kit) *kit {
 	key, err := sign.ParseCompositeKey(bytes.Repeat([]byte{9}, 64))
 	require.NoError(t, err)
 	other := *s
@@ -52,7 +52,7 @@ func newForeign(t *testing.T, s *sample) *sample {
 }
 
 // edit changes an entry before the log is chained and signed: the log is consistent with it.
-func (s *sample) edit(t *testing.T, seq uint64, change func(*verify.Entry)) {
+func (s *kit) edit(t *testing.T, seq uint64, change func(*verify.Entry)) {
 	s.change = func(e *verify.Entry) {
 		if e.Seq == seq {
 			change(e)
@@ -62,7 +62,7 @@ func (s *sample) edit(t *testing.T, seq uint64, change func(*verify.Entry)) {
 }
 
 // chain makes the entries.
-func (s *sample) chain(t *testing.T) {
+func (s *kit) chain(t *testing.T) {
 	var prev [32]byte
 	s.entries = nil
 	for i := range 20 {
@@ -83,7 +83,7 @@ func (s *sample) chain(t *testing.T) {
 	}
 }
 
-func (s *sample) tree(n int) *verify.Tree {
+func (s *kit) tree(n int) *verify.Tree {
 	var tree verify.Tree
 	for _, e := range s.entries[:n] {
 		tree.Append(verify.LeafHash(e))
@@ -91,7 +91,7 @@ func (s *sample) tree(n int) *verify.Tree {
 	return &tree
 }
 
-func (s *sample) checkpoint(t *testing.T, n int) []byte {
+func (s *kit) checkpoint(t *testing.T, n int) []byte {
 	tree := s.tree(n)
 	signed, err := verify.SignCheckpoint(verify.Checkpoint{Origin: s.origin, Size: tree.Size(), Root: tree.Root()}, s.composite, s.stock)
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func (s *sample) checkpoint(t *testing.T, n int) []byte {
 }
 
 // write writes the first n entries as an export, with an edit made to the entries but not to what vouches for them.
-func (s *sample) write(t *testing.T, files verify.Files, n int, edit func(entries [][]byte)) {
+func (s *kit) write(t *testing.T, files verify.Files, n int, edit func(entries [][]byte)) {
 	w, err := verify.NewWriter(files, verify.LogInfo{Origin: s.origin, Exporter: "test", Openings: true})
 	require.NoError(t, err)
 	entries := make([][]byte, n)
@@ -120,7 +120,7 @@ func (s *sample) write(t *testing.T, files verify.Files, n int, edit func(entrie
 	require.NoError(t, w.Close(s.checkpoint(t, n), s.keys))
 }
 
-func (s *sample) dir(t *testing.T, n int, edit func(entries [][]byte)) string {
+func (s *kit) dir(t *testing.T, n int, edit func(entries [][]byte)) string {
 	path := filepath.Join(t.TempDir(), "export")
 	files, err := verify.NewDir(path)
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func (s *sample) dir(t *testing.T, n int, edit func(entries [][]byte)) string {
 	return path
 }
 
-func (s *sample) zip(t *testing.T, n int) string {
+func (s *kit) zip(t *testing.T, n int) string {
 	path := filepath.Join(t.TempDir(), "export.zip")
 	f, err := os.Create(path)
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func keysFile(t *testing.T, h *verify.KeyHistory) string {
 }
 
 // tailReceipt is a receipt of the last of 20 entries: its proof is the peaks to its left.
-func (s *sample) tailReceipt(t *testing.T) string {
+func (s *kit) tailReceipt(t *testing.T) string {
 	peaks := s.tree(16).Peaks()
 	leaf := func(i int) [32]byte { return verify.LeafHash(s.entries[i]) }
 	var left verify.Tree

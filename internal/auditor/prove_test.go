@@ -12,7 +12,7 @@ import (
 )
 
 func TestProveWritesAReceiptThatReceiptChecks(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	dir := t.TempDir()
 	proof, entry := filepath.Join(dir, "p"), filepath.Join(dir, "e")
 	code, stdout, stderr := runVerify(t, "prove", "7", s.zip(t, 20), "--keys", keysFile(t, s.keys), "-o", proof, "--entry", "--entry-out", entry)
@@ -49,7 +49,7 @@ func TestProveWritesAReceiptThatReceiptChecks(t *testing.T) {
 }
 
 func TestProveAndReceiptRefuse(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	good, foreign := s.dir(t, 20, nil), keysFile(t, newForeign(t, s).keys)
 	out := []string{"-o", filepath.Join(t.TempDir(), "p")}
 	changed := s.dir(t, 20, func(e [][]byte) { e[13][len(e[13])-8] ^= 1 })
@@ -80,7 +80,7 @@ func TestProveAndReceiptRefuse(t *testing.T) {
 }
 
 func TestWhatAnEntrySaysCannotSteerATerminal(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	s.edit(t, 9, func(e *verify.Entry) {
 		e.EntityID = "u\x1b[2J\r\u202e9"
 		e.Narrative = "Zeile\neins \u009b2J"
@@ -94,7 +94,7 @@ func TestWhatAnEntrySaysCannotSteerATerminal(t *testing.T) {
 }
 
 func TestGermanOnTheTerminal(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	code, stdout, stderr := runVerify(t, "--lang", "de", s.dir(t, 20, func(e [][]byte) { e[13][len(e[13])-8] ^= 1 }))
 	require.Equal(t, 1, code)
 	require.Contains(t, stdout, "VERÄNDERT")

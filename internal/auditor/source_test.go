@@ -36,7 +36,7 @@ func serve(t *testing.T, dir string) (url string, flags []string) {
 }
 
 func TestAnExportIsReadOverHTTPS(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	url, flags := serve(t, s.dir(t, 20, nil))
 	code, stdout, stderr := runVerify(t, append(flags, url, "--receipt", s.tailReceipt(t))...)
 	require.Equal(t, 0, code, stderr)
@@ -54,7 +54,7 @@ func TestAnExportIsReadOverHTTPS(t *testing.T) {
 }
 
 func TestANetworkThatFailsIsNoVerdict(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	dir := s.dir(t, 20, nil)
 	url, flags := serve(t, dir)
 	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +95,7 @@ func TestANetworkThatFailsIsNoVerdict(t *testing.T) {
 
 func TestACancelledDownloadIsNoVerdict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := newSample(t)
+	s := newKit(t)
 	files := http.FileServerFS(os.DirFS(s.dir(t, 20, nil)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "entries") {
@@ -139,7 +139,7 @@ func zeros(mib int) func(io.Writer) {
 func text(b []byte) func(io.Writer) { return func(w io.Writer) { w.Write(b) } }
 
 func TestHostileArchivesAndDirectories(t *testing.T) {
-	s := newSample(t)
+	s := newKit(t)
 	good := s.dir(t, 20, nil)
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(good, name))
@@ -196,12 +196,12 @@ func TestHostileArchivesAndDirectories(t *testing.T) {
 }
 
 func TestNamesWithControlCharactersArePrintedEscaped(t *testing.T) {
-	for _, args := range [][]string{{"no\x1b[2Jthing"}, {newSample(t).dir(t, 12, nil), "--receipt", "no\x1b[2Jthing"}, {"--\x1b[2J"}} {
+	for _, args := range [][]string{{"no\x1b[2Jthing"}, {newKit(t).dir(t, 12, nil), "--receipt", "no\x1b[2Jthing"}, {"--\x1b[2J"}} {
 		code, _, stderr := runVerify(t, args...)
 		require.Equal(t, 2, code)
 		require.NotContains(t, stderr, "\x1b")
 	}
-	s := newSample(t)
+	s := newKit(t)
 	s.origin = verify.FormatOrigin("evil.example", [16]byte{1}, 0)
 	dir := s.dir(t, 12, nil)
 	checkpoint, err := os.ReadFile(filepath.Join(dir, "checkpoint"))

@@ -89,7 +89,11 @@ func New(n int, o Options) *Log {
 	l.Keys = &verify.KeyHistory{}
 	l.begin(0)
 	if o.Witness {
-		l.witness = must(sign.NewWitnessKey("witness.example/w1", bytes.NewReader(bytes.Repeat([]byte{7}, 256))))
+		name, seed := "witness.example/w1", byte(7)
+		if o.Foreign {
+			name, seed = "witness.example/w2", 8
+		}
+		l.witness = must(sign.NewWitnessKey(name, bytes.NewReader(bytes.Repeat([]byte{seed}, 256))))
 		l.Witness = l.witness.Public()
 	}
 	at := time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)

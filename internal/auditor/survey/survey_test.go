@@ -52,10 +52,3 @@ func TestTimesThatLieDoNotBreakATimeline(t *testing.T) {
 	require.Empty(t, empty.Bins())
 	require.Zero(t, empty.Share(7))
 }
-
-func TestASurveyKeepsTheNewestAndBoundsTheRest(t *testing.T) {
-	// through a real verification: see the tests of internal/auditor
-	var s Survey
-	require.Empty(t, s.Critical())
-	require.Empty(t, s.Events())
-}
