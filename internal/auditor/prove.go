@@ -34,7 +34,7 @@ func (c *proveCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	defer export.Close()
-	receipt, canonical, err := verify.Prove(export, c.Seq)
+	receipt, canonical, err := verify.Prove(export.files, c.Seq)
 	if fault := errors.Join(ctx.Err(), export.fault()); fault != nil {
 		return unusable(fault)
 	}
@@ -103,7 +103,7 @@ func newFile(name string, content []byte) error {
 
 // exportKeys reads the export's own key history.
 func exportKeys(e *export) (*verify.KeyHistory, error) {
-	f, err := e.Open("keys.json")
+	f, err := e.files.Open("keys.json")
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func exportKeys(e *export) (*verify.KeyHistory, error) {
 // openingsOf collects an entry's openings that fit their commitments.
 func openingsOf(e *export, seq uint64) map[[32]byte]string {
 	values := map[[32]byte]string{}
-	for o, err := range verify.Openings(e) {
+	for o, err := range verify.Openings(e.files) {
 		if err != nil || o.Seq > seq {
 			break
 		}

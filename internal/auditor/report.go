@@ -25,7 +25,7 @@ func (c *verifyCommand) writeReport(ctx context.Context, s *streams, e *export, 
 	}
 	var b bytes.Buffer
 	err = page.Write(&b, page.Input{
-		Lang: c.Lang, Report: r.Report, Survey: &r.survey, Export: e, Source: c.Export, Command: commandLine(s.args),
+		Lang: c.Lang, Report: r.Report, Survey: &r.survey, Export: e.files, Source: c.Export, Command: commandLine(s.args),
 		Tool: "tomkit-verify " + cli.Version(), At: time.Now(), Given: c.given(r.Report), Files: files,
 	})
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *verifyCommand) hashes(ctx context.Context, e *export) ([]page.File, err
 		}
 	}
 	for _, name := range []string{"checkpoint", "log.json", "keys.json"} {
-		if err := add(name, func() (io.ReadCloser, error) { return e.Open(name) }); err != nil {
+		if err := add(name, func() (io.ReadCloser, error) { return e.files.Open(name) }); err != nil {
 			return nil, err
 		}
 	}

@@ -170,7 +170,7 @@ func TestALongLogIsSurveyedInBounds(t *testing.T) {
 	export, err := openLocal(path)
 	require.NoError(t, err)
 	defer export.Close()
-	_, err = verify.Verify(t.Context(), export, verify.Config{Entry: r.survey.Entry})
+	_, err = verify.Verify(t.Context(), export.files, verify.Config{Entry: r.survey.Entry})
 	require.NoError(t, err)
 	list := r.survey.Critical()
 	require.Len(t, list, 20)

@@ -22,7 +22,8 @@ type Source struct {
 
 // export is an opened export.
 type export struct {
-	fs.FS
+	// FS is not embedded, for that would hide its other methods, such as ReadDir.
+	files fs.FS
 	close func() error
 	// fault reports why the export could not be read in full, if that says nothing about the log. Nil means that there is no such case.
 	fault func() error

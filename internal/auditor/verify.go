@@ -47,7 +47,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	var r result
 	bar := newBar(s.stderr, c.Lang, c.Quiet || c.JSON)
 	cfg.Progress, cfg.Entry = bar.update, r.survey.Entry
-	r.Report, err = verify.Verify(ctx, export, cfg)
+	r.Report, err = verify.Verify(ctx, export.files, cfg)
 	bar.done()
 	if err = errors.Join(err, export.fault()); err != nil {
 		return unusable(err)
