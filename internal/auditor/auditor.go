@@ -19,6 +19,7 @@ What an export says about itself only shows that it is consistent: whoever contr
   --receipt   receipts handed out when entries were written (.tlog-proof)
   --since     a checkpoint you saved earlier; the log must continue it; with --incremental only what came after it is read
   --witness   public keys of witnesses, who cosign what they see; --quorum says how many must have
+  --tsa-roots certificates of time-stamping authorities, for the time stamps in the export
 
 A log that lost entries in a restore says so itself, in an entry that two people decided: that is no fault, but a DECLARED GAP, printed in front of everything.
 

@@ -19,6 +19,7 @@ type Given struct {
 	Incremental bool     `help:"Trust --since and read only what came after it."`
 	Witness     []string `help:"Public key of a witness, name+hash+key, whose cosignatures are checked. Repeatable." placeholder:"VKEY" sep:"none"`
 	Quorum      int      `help:"Number of different witnesses whose cosignatures the checkpoint must carry. Default: all that are given." default:"-1"`
+	TSARoots    string   `name:"tsa-roots" help:"Certificates of time-stamping authorities in PEM, against which the export's time stamps are checked." placeholder:"FILE"`
 	Origin      string   `help:"Origin the log must have, the first line of its checkpoints."`
 	Tenant      string   `help:"UUID of the tenant the log must belong to."`
 }

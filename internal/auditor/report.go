@@ -26,7 +26,7 @@ func (c *verifyCommand) writeReport(ctx context.Context, s *streams, e *export, 
 	var b bytes.Buffer
 	err = page.Write(&b, page.Input{
 		Lang: c.Lang, Report: r.Report, Survey: &r.survey, Export: e.files, Source: c.Export, Command: commandLine(s.args),
-		Tool: "tomkit-verify " + cli.Version(), At: time.Now(), Given: c.given(r.Report), Files: files,
+		Tool: "tomkit-verify " + cli.Version(), At: time.Now(), Given: c.given(r.Report), Files: files, Stamps: r.pageStamps(c.Lang),
 	})
 	if err != nil {
 		return err

@@ -64,6 +64,13 @@ func printText(out io.Writer, l words.Lang, r *result) error {
 	for _, w := range r.Witnesses {
 		t.row("witness", "%s: %s checkpoints, up to size %s on %s", words.Clean(w.Name), n(uint64(w.Checkpoints)), n(w.Size), l.Time(w.At))
 	}
+	switch newest, valid, others := r.newestStamp(); {
+	case newest != nil:
+		t.row("time stamps", "%d valid, %d not; size %s existed on %s, says %s", valid, others, n(newest.Size), l.Time(*newest.Time),
+			words.Clean(or(newest.Authority, newest.Anchor)))
+	case others > 0:
+		t.row("time stamps", "%d, none of them confirmed", others)
+	}
 	if r.Closed != nil {
 		t.row("closed", "on %s", l.Time(*r.Closed))
 	}

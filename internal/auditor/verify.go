@@ -26,6 +26,7 @@ type verifyCommand struct {
 type result struct {
 	*verify.Report
 	survey survey.Survey
+	stamps []stamp
 }
 
 // Run is called by kong with the parsed command line.
@@ -38,6 +39,10 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	cfg.MaxFindings = c.Findings
+	roots, err := c.roots()
+	if err != nil {
+		return err
+	}
 	export, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -49,6 +54,9 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	cfg.Progress, cfg.Entry = bar.update, r.survey.Entry
 	r.Report, err = verify.Verify(ctx, export.files, cfg)
 	bar.done()
+	if err == nil {
+		err = checkStamps(export, &r, roots)
+	}
 	if err = errors.Join(err, export.fault()); err != nil {
 		return unusable(err)
 	}

@@ -24,6 +24,12 @@ func (l *Log) Checkpoint(n uint64) []byte {
 	return append(signed, must(l.witness.Cosign(text, l.times[max(n, 1)-1].Add(2*time.Second)))...)
 }
 
+// Stamp is a time stamp to export.
+type Stamp struct {
+	verify.TimestampFile
+	Token []byte
+}
+
 // Write writes an export, with an edit made to the entries but not to what vouches for them.
 func (l *Log) Write(files verify.Files, edit func(entries [][]byte)) error {
 	n := uint64(len(l.Entries))
@@ -57,6 +63,9 @@ func (l *Log) Write(files verify.Files, edit func(entries [][]byte)) error {
 	}
 	for i := uint64(1); i < 10; i++ {
 		add(w.Checkpoint(l.Checkpoint(n * i / 10)))
+	}
+	for _, s := range l.Stamps {
+		add(w.Timestamp(s.TimestampFile, s.Token))
 	}
 	add(w.Close(l.Checkpoint(n), l.Keys))
 	for _, err := range errs {

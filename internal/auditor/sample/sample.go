@@ -37,6 +37,7 @@ type Log struct {
 	Keys    *verify.KeyHistory
 	Witness *sign.WitnessPublicKey
 	Entries [][]byte
+	Stamps  []Stamp
 
 	options    Options
 	id         [16]byte

@@ -25,6 +25,10 @@ var german = map[string]string{
 
 	"%s rendered again, %s differ, %s unknown": "%s neu erzeugt, %s weichen ab, %s unbekannt",
 	"%s: %s checkpoints, up to size %s on %s":  "%s: %s Checkpoints, bis Größe %s am %s",
+	"time stamps": "Zeitstempel", "%d valid, %d not; size %s existed on %s, says %s": "%d gültig, %d nicht; Größe %s bestand am %s, sagt %s",
+	"%d, none of them confirmed": "%d, keiner davon bestätigt", "timestamp": "Zeitstempel",
+	"by an authority that is not trusted": "von einer Stelle, der nicht vertraut wird", "broken, see the findings": "falsch, siehe Befunde",
+	"not checked: no --tsa-roots": "nicht geprüft: ohne --tsa-roots", "tsa: token is over another text": "der Zeitstempel gilt einem anderen Checkpoint",
 	"on %s": "am %s", "read": "gelesen",
 	"from entry %s on; the earlier checkpoint is trusted for what is before": "ab Eintrag %s; für das davor wird dem früheren Checkpoint vertraut",
 	"entries %s to %s are lost after a restore, says entry %s of %s":         "Einträge %s bis %s sind nach einer Wiederherstellung verloren, erklärt Eintrag %s vom %s",
