@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -78,14 +79,51 @@ func openLocal(path string) (*export, error) {
 	if !info.Mode().IsRegular() {
 		return nil, cli.UsageError("%s is neither a directory nor a zip archive", path)
 	}
-	r, err := zip.OpenReader(path)
-	if errors.Is(err, zip.ErrFormat) {
-		return nil, cli.UsageError("%s is neither a directory nor a zip archive", path)
+	return openArchive(path, info.Size())
+}
+
+// maxDirectory bounds the directory of an archive, which is held in memory: enough for a log of forty million entries. A longer one is
+// unpacked first.
+const maxDirectory = 32 << 20
+
+func openArchive(path string, size int64) (*export, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, cli.UsageError("%v", err)
+	}
+	directory := &limitedReaderAt{f: f, left: maxDirectory}
+	r, err := zip.NewReader(directory, size)
+	switch {
+	case directory.left < 0:
+		err = cli.UsageError("%s: too many files for an archive: unpack it and check the directory", path)
+	case errors.Is(err, zip.ErrFormat):
+		err = cli.UsageError("%s is neither a directory nor a zip archive", path)
+	case err != nil:
+		err = cli.UsageError("%s: %v", path, err)
 	}
 	if err != nil {
-		return nil, cli.UsageError("%s: %v", path, err)
+		f.Close()
+		return nil, err
 	}
-	return &export{r, r.Close, noFault}, nil
+	directory.open = true
+	return &export{r, f.Close, func() error { return nil }}, nil
+}
+
+// limitedReaderAt reads a limited number of bytes until it is open.
+type limitedReaderAt struct {
+	f    io.ReaderAt
+	left int64
+	open bool
+}
+
+// ReadAt reads unless the limit is reached.
+func (l *limitedReaderAt) ReadAt(b []byte, at int64) (int, error) {
+	if !l.open {
+		if l.left -= int64(len(b)); l.left < 0 {
+			return 0, errors.New("too much")
+		}
+	}
+	return l.f.ReadAt(b, at)
 }
 
 // plainFiles opens files and directories only: to open a pipe that somebody put there would wait for ever.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,6 +194,23 @@ func TestHostileArchivesAndDirectories(t *testing.T) {
 			require.Contains(t, stdout+stderr, c.want)
 		})
 	}
+}
+
+func TestAnArchivesDirectoryIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "many.zip")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	z := zip.NewWriter(f)
+	name := strings.Repeat("x", 65_000)
+	for i := range maxDirectory/65_000 + 1 {
+		_, err := z.CreateRaw(&zip.FileHeader{Name: name + strconv.Itoa(i)})
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	require.NoError(t, f.Close())
+	code, _, stderr := runVerify(t, path)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "too many files")
 }
 
 func TestNamesWithControlCharactersArePrintedEscaped(t *testing.T) {

@@ -20,8 +20,8 @@ const kindTimestamp verify.Kind = "timestamp"
 // What became of a time stamp.
 const (
 	stampValid      = "valid"
-	stampUntrusted  = "untrusted"   // by an authority that none of the given roots vouches for
-	stampBroken     = "broken"      // over another checkpoint, or no token: a finding
+	stampUntrusted  = "untrusted" // by an authority that none of the given roots vouches for
+	stampBroken     = "broken"    // over another checkpoint, or no token: a finding
 	stampNotChecked = "unchecked" // no roots were given
 )
 
