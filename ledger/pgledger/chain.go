@@ -42,6 +42,7 @@ type chain struct {
 	contended int
 
 	published published // publish.go
+	guard     guard     // guard.go
 
 	users int   // guarded by chains.mu
 	used  int64 // order of last use, for eviction; guarded by chains.mu
@@ -127,6 +128,8 @@ type querier interface {
 const stateSQL = `SELECT epoch, origin, door_sealed, size, head_hash, last_at, generation, key_purposes, key_publics, key_seals,
 key_valid_from FROM tomkit.ledger_state($1::uuid)`
 
+const compromisedSQL = `SELECT coalesce(array_agg(key_id), '{}') FROM tomkit.ledger_keys WHERE tenant_id = $1::uuid AND compromised`
+
 // load reads keys and head. It wraps ledger.ErrNoLog if the tenant has no log. The caller has the turn.
 func (l *Log) load(ctx context.Context, q querier, c *chain) error {
 	var s sealedKeyring
@@ -142,6 +145,9 @@ func (l *Log) load(ctx context.Context, q querier, c *chain) error {
 		return err
 	}
 	if c.keys == nil || c.keys.epoch != s.epoch || c.keys.generation != s.generation {
+		if err := q.QueryRow(ctx, compromisedSQL, c.tenant).Scan(&s.compromised); err != nil {
+			return err
+		}
 		keys, err := l.open(c.tenant, &s)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ type ExportOptions struct {
 func (l *Log) Export(ctx context.Context, tenant uuid.UUID, files verify.Files, opts ExportOptions) (size uint64, err error) {
 	c := l.chains.hold(tenant)
 	defer l.chains.letGo(c)
-	keys, err := l.keysOf(ctx, c)
+	keys, err := l.freshKeys(ctx, c)
 	if err != nil {
 		return 0, err
 	}

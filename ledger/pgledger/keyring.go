@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -45,44 +46,54 @@ func (l *Log) newKeyring(tenant uuid.UUID) (*keyring, error) {
 		}
 	}
 	k.origin = verify.FormatOrigin(l.cfg.Domain, logID, 1)
-	var err error
-	if k.entry, err = sign.NewCompositeKey(l.cfg.Rand); err != nil {
-		return nil, err
-	}
-	if k.checkpoint, err = sign.NewCompositeKey(l.cfg.Rand); err != nil {
-		return nil, err
-	}
-	if k.stock, err = sign.NewEd25519Key(l.cfg.Rand); err != nil {
-		return nil, err
-	}
-	k.history = &verify.KeyHistory{Origin: k.origin, Keys: []verify.Key{
-		{Purpose: verify.PurposeCheckpoint, Composite: k.checkpoint.Public()},
-		{Purpose: verify.PurposeStock, Ed25519: k.stock.Public()},
-		{Purpose: verify.PurposeEntry, Composite: k.entry.Public()},
-	}}
-	return k, nil
+	return k, l.signingKeys(k, 0)
 }
 
-// queueCreate queues the statement that stores a new log.
-func (l *Log) queueCreate(b *pgx.Batch, k *keyring) error {
+// signingKeys makes one key for each purpose, valid from a position on.
+func (l *Log) signingKeys(k *keyring, from uint64) (err error) {
+	if k.entry, err = sign.NewCompositeKey(l.cfg.Rand); err != nil {
+		return err
+	}
+	if k.checkpoint, err = sign.NewCompositeKey(l.cfg.Rand); err != nil {
+		return err
+	}
+	if k.stock, err = sign.NewEd25519Key(l.cfg.Rand); err != nil {
+		return err
+	}
+	k.history = &verify.KeyHistory{Origin: k.origin, Keys: []verify.Key{
+		{Purpose: verify.PurposeCheckpoint, Composite: k.checkpoint.Public(), From: from},
+		{Purpose: verify.PurposeStock, Ed25519: k.stock.Public(), From: from},
+		{Purpose: verify.PurposeEntry, Composite: k.entry.Public(), From: from},
+	}}
+	return nil
+}
+
+// sealedKeys are new keys as the tables take them.
+type sealedKeys struct {
+	door                 string
+	purposes, ids, seals []string
+	publics              [][]byte
+}
+
+// sealed seals the keys of a keyring that was just made.
+func (l *Log) sealed(k *keyring) (*sealedKeys, error) {
 	seal := func(purpose string, secret []byte) (string, error) {
 		sealed, err := l.cfg.Sealer.Seal(secret, associated(purpose, k.tenant))
 		clear(secret)
 		if err != nil {
-			return "", fmt.Errorf("pgledger: new log: seal: %w", err)
+			return "", fmt.Errorf("pgledger: new keys: seal: %w", err)
 		}
 		return sealed, nil
 	}
-	var purposes, ids, seals []string
-	var publics [][]byte
 	seeds := map[verify.Purpose][]byte{
 		verify.PurposeCheckpoint: k.checkpoint.Seed(), verify.PurposeStock: k.stock.Seed(), verify.PurposeEntry: k.entry.Seed(),
 	}
+	out := &sealedKeys{}
 	for i := range k.history.Keys {
 		key := &k.history.Keys[i]
 		sealed, err := seal(string(key.Purpose), seeds[key.Purpose])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		public := []byte(nil)
 		if key.Composite != nil {
@@ -90,16 +101,23 @@ func (l *Log) queueCreate(b *pgx.Batch, k *keyring) error {
 		} else {
 			public = key.Ed25519.Bytes()
 		}
-		purposes, ids = append(purposes, string(key.Purpose)), append(ids, key.ID().String())
-		publics, seals = append(publics, public), append(seals, sealed)
+		out.purposes, out.ids = append(out.purposes, string(key.Purpose)), append(out.ids, key.ID().String())
+		out.publics, out.seals = append(out.publics, public), append(out.seals, sealed)
 	}
-	door, err := seal(purposeDoor, append([]byte(nil), k.door[:]...))
+	var err error
+	out.door, err = seal(purposeDoor, append([]byte(nil), k.door[:]...))
+	return out, err
+}
+
+// queueCreate queues the statement that stores a new log.
+func (l *Log) queueCreate(b *pgx.Batch, k *keyring) error {
+	s, err := l.sealed(k)
 	if err != nil {
 		return err
 	}
 	inner, outer := pads(k.door)
 	b.Queue(`SELECT tomkit.ledger_create($1::uuid, $2::text, $3::bytea, $4::bytea, $5::text, $6::text[], $7::text[], $8::bytea[], $9::text[])`,
-		k.tenant, k.origin, inner, outer, door, purposes, ids, publics, seals)
+		k.tenant, k.origin, inner, outer, s.door, s.purposes, s.ids, s.publics, s.seals)
 	return nil
 }
 
@@ -148,6 +166,8 @@ type sealedKeyring struct {
 	publics    [][]byte
 	seals      []string
 	validFrom  []int64
+	// compromised are the ids of keys that got into wrong hands.
+	compromised []string
 }
 
 // open decrypts a stored keyring. Of each purpose the newest key signs.
@@ -193,6 +213,16 @@ func (k *keyring) adopt(purpose verify.Purpose, seed []byte) (err error) {
 	return err
 }
 
+// signsFrom is the smallest size whose checkpoint the keys may sign: smaller ones belong to the keys before.
+func (k *keyring) signsFrom() (from uint64) {
+	for i := range k.history.Keys {
+		if key := &k.history.Keys[i]; key.Until == 0 && key.Purpose != verify.PurposeEntry {
+			from = max(from, key.From)
+		}
+	}
+	return from
+}
+
 // complete reports whether the secret keys are there and belong to the public ones.
 func (k *keyring) complete() error {
 	if k.checkpoint == nil || k.stock == nil || k.entry == nil {
@@ -233,6 +263,7 @@ func publicHistory(s *sealedKeyring) (*verify.KeyHistory, error) {
 		if n := len(h.Keys); n > 0 && h.Keys[n-1].Purpose == key.Purpose {
 			h.Keys[n-1].Until = key.From
 		}
+		key.Compromised = slices.Contains(s.compromised, key.ID().String())
 		h.Keys = append(h.Keys, key)
 	}
 	return h, nil

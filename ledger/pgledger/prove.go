@@ -49,7 +49,7 @@ var errUncovered = errors.New("pgledger: prove: no checkpoint covers the entry y
 func (l *Log) Prove(ctx context.Context, tenant uuid.UUID, seq uint64) (*verify.Receipt, error) {
 	c := l.chains.hold(tenant)
 	defer l.chains.letGo(c)
-	keys, err := l.keysOf(ctx, c)
+	keys, err := l.freshKeys(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 // published is the latest checkpoint this process knows of a log, and the tree below it.
 type published struct {
 	mu      sync.Mutex
+	epoch   int
 	size    uint64
 	root    [32]byte
 	note    []byte
@@ -29,6 +30,9 @@ type published struct {
 // publishStep is the greatest number of entries one transaction adds to the tree; a log further behind gets several
 // checkpoints.
 const publishStep = 1 << 16
+
+// errRotated means that the log's keys are others than this process has.
+var errRotated = errors.New("pgledger: checkpoint: the keys were replaced")
 
 // errBusy means that another process publishes the log.
 var errBusy = errors.New("pgledger: checkpoint: another process is at it")
@@ -43,7 +47,7 @@ func (l *Log) Checkpoint(ctx context.Context, tenant uuid.UUID) ([]byte, error) 
 func (l *Log) LatestCheckpoint(ctx context.Context, tenant uuid.UUID) ([]byte, error) {
 	var note string
 	err := l.db.Tenant(tenant).QueryRow(ctx, `SELECT note FROM tomkit.ledger_checkpoints WHERE tenant_id = $1::uuid
-ORDER BY epoch DESC, size DESC LIMIT 1`, tenant).Scan(&note)
+AND epoch = (SELECT max(l.epoch) FROM tomkit.ledger_logs l WHERE l.tenant_id = $1::uuid) ORDER BY size DESC LIMIT 1`, tenant).Scan(&note)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("pgledger: latest checkpoint: %w", ledger.ErrNoLog)
 	}
@@ -56,6 +60,11 @@ func (l *Log) publish(ctx context.Context, tenant uuid.UUID, wait bool) ([]byte,
 	defer l.chains.letGo(c)
 	for {
 		note, behind, err := l.publishOnce(ctx, c, wait)
+		if errors.Is(err, errRotated) {
+			if _, err = l.freshKeys(ctx, c); err == nil {
+				continue
+			}
+		}
 		if err != nil || !behind {
 			return note, err
 		}
@@ -67,18 +76,22 @@ func (l *Log) publishOnce(ctx context.Context, c *chain, wait bool) (note []byte
 	if err != nil {
 		return nil, false, err
 	}
+	c.published.begin(keys.epoch)
 	var edge frontier
 	var cp verify.Checkpoint
 	err = l.db.Tenant(c.tenant).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
 		var size, last int64
 		var lastNote string
-		err := tx.QueryRow(ctx, `SELECT size, checkpoint_size, checkpoint_note FROM tomkit.ledger_publishing($1::uuid, $2::boolean)`,
-			c.tenant, wait).Scan(&size, &last, &lastNote)
+		var generation int
+		err := tx.QueryRow(ctx, `SELECT size, checkpoint_size, checkpoint_note, generation FROM tomkit.ledger_publishing($1::uuid, $2::boolean)`,
+			c.tenant, wait).Scan(&size, &last, &lastNote, &generation)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return errBusy
 		case err != nil:
 			return err
+		case generation != keys.generation:
+			return errRotated
 		case size == last:
 			note = []byte(lastNote)
 			return nil
@@ -86,7 +99,7 @@ func (l *Log) publishOnce(ctx context.Context, c *chain, wait bool) (note []byte
 		if edge, err = l.edge(ctx, tx, c, uint64(last)); err != nil {
 			return err
 		}
-		end := min(uint64(size), edge.size+publishStep)
+		end := min(uint64(size), max(edge.size+publishStep, keys.signsFrom()))
 		behind = end < uint64(size)
 		tiles, err := grow(ctx, tx, c.tenant, &edge, end)
 		if err != nil {
@@ -108,6 +121,15 @@ func (l *Log) publishOnce(ctx context.Context, c *chain, wait bool) (note []byte
 	}
 	c.published.advance(cp, note, edge)
 	return note, behind, nil
+}
+
+// begin forgets what was published in another epoch: after a recovery sizes start again from less.
+func (p *published) begin(epoch int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.epoch != epoch {
+		p.epoch, p.size, p.root, p.note, p.edge = epoch, 0, [32]byte{}, nil, frontier{}
+	}
 }
 
 // advance takes over a newer checkpoint and wakes whoever waits for it. An empty edge keeps the one that is there.

@@ -40,7 +40,7 @@ type VerifyOptions struct {
 func (l *Log) VerifyChain(ctx context.Context, tenant uuid.UUID, opts VerifyOptions) (*verify.Report, error) {
 	c := l.chains.hold(tenant)
 	defer l.chains.letGo(c)
-	keys, err := l.keysOf(ctx, c)
+	keys, err := l.freshKeys(ctx, c)
 	if err != nil {
 		return nil, err
 	}

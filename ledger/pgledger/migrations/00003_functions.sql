@@ -217,7 +217,7 @@ END $$;
 -- With p_wait false, no row means that another process publishes this log just now.
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.ledger_publishing(p_tenant uuid, p_wait boolean) RETURNS TABLE (
-    size bigint, checkpoint_size bigint, checkpoint_note text)
+    size bigint, checkpoint_size bigint, checkpoint_note text, generation integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
@@ -229,7 +229,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT coalesce(h.size, 0), coalesce(c.size, 0), coalesce(c.note, '')
+    SELECT coalesce(h.size, 0), coalesce(c.size, 0), coalesce(c.note, ''), coalesce(h.generation, 0)
     FROM (SELECT) one
     LEFT JOIN tomkit.ledger_heads h ON h.tenant_id = p_tenant
     LEFT JOIN LATERAL (SELECT x.size, x.note FROM tomkit.ledger_checkpoints x
