@@ -17,6 +17,8 @@ var (
 	ErrOutcomeUnknown = errors.New("ledger: outcome unknown")
 	// ErrLogClosed means that the tenant's log has ended for good. Nothing was written.
 	ErrLogClosed = errors.New("ledger: log has ended")
+	// ErrKept means that a log is not closed, or that its rows have to be kept.
+	ErrKept = errors.New("ledger: the log has to be kept")
 	// ErrNoLog means that the tenant has no log yet. The first entry opens it.
 	ErrNoLog = errors.New("ledger: no log")
 	// ErrClock means that the clock is ahead of the database's by more than the tolerance.
@@ -26,6 +28,8 @@ var (
 	ErrPersonalText = errors.New("ledger: personal text where it cannot be erased")
 	// ErrNoJournal means that nothing can be erased, since there is no memory of erasures outside the database.
 	ErrNoJournal = errors.New("ledger: no erasure journal")
+	// ErrUnanchored means that an anchor could not be asked, and that nothing is written without it.
+	ErrUnanchored = errors.New("ledger: an anchor could not be asked")
 	// ErrStale means that the log's head kept moving while an entry was written, and the attempts are used up. Nothing was
 	// written.
 	ErrStale = errors.New("ledger: head keeps moving")

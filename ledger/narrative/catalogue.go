@@ -112,6 +112,7 @@ var sentences1 = [][2]string{
 	{"ledger_recovered", "Das Audit-Protokoll wurde am {at} nach einer Wiederherstellung in Epoche {epoch} fortgesetzt. Die Einträge {first} bis {last} sind verloren (erklärte Lücke). Freigegeben durch {approver} und {second}."},
 	{"ledger_rolled_back", "Das Audit-Protokoll {log} liegt am {at} hinter {anchor} zurück ({have} statt {size} Einträge); es wird nicht weitergeschrieben."},
 	{"ledger_closed", "Das Audit-Protokoll wurde am {at} nach {count|Eintrag|Einträgen} endgültig geschlossen (Grund: {reason})."},
+	{"ledger_purged", "Das geschlossene Audit-Protokoll {log} mit {count|Eintrag|Einträgen} wurde ab {at} nach Ablauf der Aufbewahrung entfernt; letzter Prüfpunkt (SHA-256) {root}."},
 	{"ledger_archived", "Das Audit-Protokoll {log} wurde am {at} bis Eintrag {seq} archiviert; Wurzel {root}."},
 	{"ledger_exported", "Das Audit-Protokoll wurde am {at} bis Eintrag {seq} durch {user} exportiert."},
 	{"ledger_anchored", "Der Prüfpunkt über {count|Eintrag|Einträge} des Audit-Protokolls wurde am {at} bei {anchor} hinterlegt."},

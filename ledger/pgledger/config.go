@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/pioneerdesk/tomkit/ledger"
@@ -56,6 +57,21 @@ type Config struct {
 	CheckpointEntries  int
 	CheckpointInterval time.Duration
 
+	// Anchors remember checkpoints outside the database (ledger/witness has some). Run shows them new ones, and a log is
+	// compared with what they remember before this process first writes it. Their names differ.
+	Anchors []ledger.Anchor
+	// AnchorInterval is the time between two submissions of one log's checkpoints to an anchor. Zero means 10 s; negative is
+	// an error.
+	AnchorInterval time.Duration
+	// AnchorTimeout bounds one call of an anchor. Zero means 5 s; negative is an error.
+	AnchorTimeout time.Duration
+	// RequireAnchors refuses to write a log before every anchor could be asked (ledger.ErrUnanchored). Without it an anchor that
+	// cannot be reached is a matter of Health.
+	RequireAnchors bool
+	// MaxCheckpointAge is how old an entry may become before a checkpoint covers it, and before each anchor has seen one: Health
+	// reports what is older. Zero means 5 min; negative is an error.
+	MaxCheckpointAge time.Duration
+
 	// Now reports the current time. Nil means time.Now. It may not be ahead of the database's by more than a minute.
 	Now func() time.Time
 	// Rand is the source of keys and salts. Nil means crypto/rand.Reader.
@@ -92,10 +108,15 @@ func (c Config) withDefaults() (Config, error) {
 	}{
 		{"IdleAfter", &c.IdleAfter, 30 * time.Second}, {"CommitTimeout", &c.CommitTimeout, 30 * time.Second},
 		{"CheckpointInterval", &c.CheckpointInterval, time.Second},
+		{"AnchorInterval", &c.AnchorInterval, 10 * time.Second}, {"AnchorTimeout", &c.AnchorTimeout, 5 * time.Second},
+		{"MaxCheckpointAge", &c.MaxCheckpointAge, 5 * time.Minute},
 	} {
 		if err := setDefault(d.name, d.value, d.zero); err != nil {
 			return c, err
 		}
+	}
+	if err := checkAnchors(c.Anchors); err != nil {
+		return c, err
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -108,6 +129,20 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// checkAnchors checks the names, which stand in evidence and in exports.
+func checkAnchors(anchors []ledger.Anchor) error {
+	names := map[string]bool{}
+	for _, a := range anchors {
+		if a == nil || !anchorName.MatchString(a.Name()) || names[a.Name()] {
+			return errors.New("pgledger: config: an anchor is nil, or its name is malformed or there twice")
+		}
+		names[a.Name()] = true
+	}
+	return nil
+}
+
+var anchorName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
 func setDefault[T int | time.Duration](name string, value *T, zero T) error {
 	if *value < 0 {

@@ -110,6 +110,9 @@ func selectEntries(tenant uuid.UUID, f ledger.Filter) (string, []any, error) {
 func (l *Log) disclose(ctx context.Context, tenant uuid.UUID, page []ledger.Entry, seqs []int64) error {
 	openings := map[uint64][]ledger.Opening{}
 	if slices.ContainsFunc(page, func(e ledger.Entry) bool { return len(e.Commitments()) > 0 }) {
+		if err := l.played(ctx, tenant); err != nil {
+			return fmt.Errorf("pgledger: entries: %w", err)
+		}
 		rows, err := l.db.Tenant(tenant).Query(ctx, `SELECT seq, commitment, salt, subject, value FROM tomkit.ledger_openings
 WHERE tenant_id = $1::uuid AND seq = ANY ($2::bigint[]) ORDER BY seq, commitment`, tenant, seqs)
 		if err != nil {

@@ -18,6 +18,7 @@ const (
 	stateExists        = "TKL06" // the tenant has a log
 	stateOld           = "TKL07" // the checkpoint is not newer than the last
 	stateLogClosed     = "TKL08" // the log has ended
+	stateKept          = "TKL09" // the rows have to be kept
 )
 
 // errKeys means that the stored keys are not the ones this process can open.
@@ -46,6 +47,8 @@ func translate(err error) error {
 		return errors.Join(ledger.ErrClock, err)
 	case stateLogClosed:
 		return errors.Join(ledger.ErrLogClosed, err)
+	case stateKept:
+		return errors.Join(ledger.ErrKept, err)
 	case stateStale, stateExists:
 		return errors.Join(ledger.ErrStale, err)
 	}

@@ -18,13 +18,13 @@ type exclusive struct {
 	tenant uuid.UUID
 	// unguarded leaves out the comparison with the anchors: a recovery goes on although they remember more.
 	unguarded bool
-	make      func(ctx context.Context, c *chain) (*pending, error)
+	make      func(ctx context.Context, tx pgx.Tx, c *chain) (*pending, error)
 
 	written *pending
 }
 
 // exclusively appends the entry that fill makes of the keys and the head it is called with.
-func (l *Log) exclusively(ctx context.Context, tenant uuid.UUID, unguarded bool, fill func(ctx context.Context, c *chain) (*pending, error)) (*pending, error) {
+func (l *Log) exclusively(ctx context.Context, tenant uuid.UUID, unguarded bool, fill func(ctx context.Context, tx pgx.Tx, c *chain) (*pending, error)) (*pending, error) {
 	if err := l.enter(); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *exclusive) Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch)
 			return err
 		}
 	}
-	p, err := s.make(ctx, c)
+	p, err := s.make(ctx, tx, c)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package pgledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -43,17 +44,23 @@ func (l *Log) Export(ctx context.Context, tenant uuid.UUID, files verify.Files, 
 	if err != nil {
 		return 0, fmt.Errorf("pgledger: export: %w", err)
 	}
+	if err := l.played(ctx, tenant); err != nil && !opts.WithholdPersonal {
+		return 0, fmt.Errorf("pgledger: export: %w", err)
+	}
 	e := exportRun{log: l, w: w, keys: keys, size: cp.Size}
-	steps := []func(context.Context) error{e.entries, e.signatures, e.openings, e.redactions, e.checkpoints}
+	if e.evidence, err = l.evidenceFor(ctx, tenant, cp.Size); err != nil {
+		return 0, fmt.Errorf("pgledger: export: %w", err)
+	}
+	steps := []func(context.Context) error{e.entries, e.signatures, e.openings, e.redactions, e.checkpoints, e.timestamps}
 	if opts.WithholdPersonal {
-		steps = []func(context.Context) error{e.entries, e.signatures, e.redactions, e.checkpoints}
+		steps = slices.Delete(steps, 2, 3)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return 0, fmt.Errorf("pgledger: export: %w", err)
 		}
 	}
-	return cp.Size, w.Close(note, keys.history)
+	return cp.Size, w.Close(e.evidence.cosigned(keys.epoch, cp.Size, note), keys.history)
 }
 
 // exportRun feeds a verify.Writer, page by page.
@@ -62,6 +69,8 @@ type exportRun struct {
 	w    *verify.Writer
 	keys *keyring
 	size uint64
+
+	evidence evidence
 }
 
 func (e *exportRun) entries(ctx context.Context) error {
@@ -106,12 +115,21 @@ func (e *exportRun) view(ctx context.Context) *live {
 }
 
 func (e *exportRun) checkpoints(ctx context.Context) error {
-	notes, err := e.log.olderCheckpoints(ctx, e.keys, e.size, maxOlder)
+	notes, err := e.log.olderCheckpoints(ctx, e.keys.tenant, e.size, maxOlder)
 	if err != nil {
 		return err
 	}
 	for _, n := range notes {
-		if err := e.w.Checkpoint(n.note); err != nil {
+		if err := e.w.Checkpoint(e.evidence.cosigned(n.epoch, n.size, n.note)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exportRun) timestamps(context.Context) error {
+	for i := range e.evidence.tokens {
+		if err := e.w.Timestamp(e.evidence.tokens[i].TimestampFile, e.evidence.tokens[i].token); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type live struct {
 	size   uint64
 	small  map[string][]byte // log.json, keys.json, checkpoint, older checkpoints
 	older  []string          // names in checkpoints/
+	epoch  int
 
 	page     []stored // the bundle read last
 	pageFrom uint64
@@ -56,7 +57,12 @@ func (l *Log) newLive(ctx context.Context, k *keyring, note []byte, openings boo
 	if err != nil {
 		return nil, err
 	}
-	v := &live{ctx: ctx, log: l, tenant: k.tenant, size: cp.Size, small: map[string][]byte{}}
+	v := &live{ctx: ctx, log: l, tenant: k.tenant, size: cp.Size, epoch: k.epoch, small: map[string][]byte{}}
+	evidence, err := l.evidenceFor(ctx, k.tenant, cp.Size)
+	if err != nil {
+		return nil, err
+	}
+	note = evidence.cosigned(k.epoch, cp.Size, note)
 	w, err := verify.NewWriter(memory(v.small), verify.LogInfo{
 		Origin: k.origin, Exporter: exporter, ExportedAt: l.cfg.Now(), Openings: openings})
 	if err != nil {
@@ -65,45 +71,48 @@ func (l *Log) newLive(ctx context.Context, k *keyring, note []byte, openings boo
 	if err := w.Close(note, k.history); err != nil {
 		return nil, err
 	}
-	return v, v.readOlder(k)
+	return v, v.readOlder(evidence)
 }
 
 // exporter names this package in exports.
 const exporter = "tomkit ledger/pgledger"
 
-func (v *live) readOlder(k *keyring) error {
-	notes, err := v.log.olderCheckpoints(v.ctx, k, v.size, maxOlder)
+func (v *live) readOlder(evidence evidence) error {
+	notes, err := v.log.olderCheckpoints(v.ctx, v.tenant, v.size, maxOlder)
 	if err != nil {
 		return err
 	}
 	for _, n := range notes {
 		name := fmt.Sprintf("%020d", n.size)
 		v.older = append(v.older, name)
-		v.small["checkpoints/"+name] = n.note
+		v.small["checkpoints/"+name] = evidence.cosigned(n.epoch, n.size, n.note)
 	}
 	return nil
 }
 
 type sizedNote struct {
-	size uint64
-	note []byte
+	epoch int
+	size  uint64
+	note  []byte
 }
 
-// olderCheckpoints returns at most about limit checkpoints before size, evenly spread.
-func (l *Log) olderCheckpoints(ctx context.Context, k *keyring, size uint64, limit int) ([]sizedNote, error) {
-	rows, err := l.db.Tenant(k.tenant).Query(ctx, `
-SELECT c.size, c.note FROM (
-    SELECT x.size, x.note, row_number() OVER (ORDER BY x.size DESC) AS nth, count(*) OVER () AS total
-    FROM tomkit.ledger_checkpoints x WHERE x.tenant_id = $1::uuid AND x.epoch = $2 AND x.size < $3) c
-WHERE c.nth % greatest(1, (c.total + $4 - 1) / $4) = 0 ORDER BY c.size`, k.tenant, k.epoch, int64(size), int64(limit))
+// olderCheckpoints returns at most about limit checkpoints before size, evenly spread, of all epochs: in the database a later
+// epoch's are larger.
+func (l *Log) olderCheckpoints(ctx context.Context, tenant uuid.UUID, size uint64, limit int) ([]sizedNote, error) {
+	rows, err := l.db.Tenant(tenant).Query(ctx, `
+SELECT c.epoch, c.size, c.note FROM (
+    SELECT x.epoch, x.size, x.note, row_number() OVER (ORDER BY x.size DESC) AS nth, count(*) OVER () AS total
+    FROM tomkit.ledger_checkpoints x WHERE x.tenant_id = $1::uuid AND x.size < $2) c
+WHERE c.nth % greatest(1, (c.total + $3 - 1) / $3) = 0 ORDER BY c.size`, tenant, int64(size), int64(limit))
 	if err != nil {
 		return nil, err
 	}
 	var all []sizedNote
 	var n int64
+	var epoch int
 	var note string
-	_, err = pgx.ForEachRow(rows, []any{&n, &note}, func() error {
-		all = append(all, sizedNote{uint64(n), []byte(note)})
+	_, err = pgx.ForEachRow(rows, []any{&epoch, &n, &note}, func() error {
+		all = append(all, sizedNote{epoch, uint64(n), []byte(note)})
 		return nil
 	})
 	return all, err

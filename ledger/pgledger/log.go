@@ -29,7 +29,8 @@ type Log struct {
 	stop context.CancelFunc // ends what Close does not wait for
 	ctx  context.Context    // of batchers: they outlive the calls that wake them
 
-	due dues // publish.go
+	due     dues      // publish.go
+	anchors anchoring // anchors.go
 }
 
 var (
@@ -58,6 +59,7 @@ func Open(ctx context.Context, db *rls.DB, cfg Config) (*Log, error) {
 		chains: chains{byID: map[uuid.UUID]*chain{}, max: cfg.OpenLogs},
 	}
 	l.due.init()
+	l.anchors.init(len(cfg.Anchors))
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if err := l.replay(ctx); err != nil {
 		l.stop()

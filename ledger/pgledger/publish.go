@@ -38,12 +38,13 @@ var errRotated = errors.New("pgledger: checkpoint: the keys were replaced")
 var errBusy = errors.New("pgledger: checkpoint: another process is at it")
 
 // Checkpoint returns a signed note over the whole log as of now, making one if the last is older than the last entry. It
-// wraps ledger.ErrNoLog if the tenant has no log.
+// wraps ledger.ErrNoLog if the tenant has no log, and ledger.ErrRolledBack if an anchor remembers more of it or something else.
 func (l *Log) Checkpoint(ctx context.Context, tenant uuid.UUID) ([]byte, error) {
 	return l.publish(ctx, tenant, true)
 }
 
-// LatestCheckpoint returns the last signed note without making one. It wraps ledger.ErrNoLog if there is none yet.
+// LatestCheckpoint returns the last signed note of the log's present epoch without making one. It wraps ledger.ErrNoLog if
+// there is none yet.
 func (l *Log) LatestCheckpoint(ctx context.Context, tenant uuid.UUID) ([]byte, error) {
 	var note string
 	err := l.db.Tenant(tenant).QueryRow(ctx, `SELECT note FROM tomkit.ledger_checkpoints WHERE tenant_id = $1::uuid
@@ -72,7 +73,7 @@ func (l *Log) publish(ctx context.Context, tenant uuid.UUID, wait bool) ([]byte,
 }
 
 func (l *Log) publishOnce(ctx context.Context, c *chain, wait bool) (note []byte, behind bool, err error) {
-	keys, err := l.keysOf(ctx, c)
+	keys, err := l.guardedKeys(ctx, c)
 	if err != nil {
 		return nil, false, err
 	}
@@ -120,6 +121,7 @@ func (l *Log) publishOnce(ctx context.Context, c *chain, wait bool) (note []byte
 		}
 	}
 	c.published.advance(cp, note, edge)
+	l.anchorLater(c.tenant)
 	return note, behind, nil
 }
 
@@ -147,20 +149,6 @@ func (p *published) advance(cp verify.Checkpoint, note []byte, edge frontier) {
 	p.changed = make(chan struct{})
 }
 
-// keysOf returns the log's keys, reading them the first time.
-func (l *Log) keysOf(ctx context.Context, c *chain) (*keyring, error) {
-	if err := c.take(ctx); err != nil {
-		return nil, err
-	}
-	defer c.pass()
-	if c.keys == nil {
-		if err := l.load(ctx, l.db.Tenant(c.tenant), c); err != nil {
-			return nil, err
-		}
-	}
-	return c.keys, nil
-}
-
 // edge returns the frontier at size: the cached one if it is still right, or one from stored tiles and leaves.
 func (l *Log) edge(ctx context.Context, tx *rls.Tx, c *chain, size uint64) (frontier, error) {
 	c.published.mu.Lock()
@@ -169,10 +157,15 @@ func (l *Log) edge(ctx context.Context, tx *rls.Tx, c *chain, size uint64) (fron
 	if cached.size == size {
 		return cached, nil
 	}
+	return storedEdge(ctx, tx, c.tenant, size)
+}
+
+// storedEdge makes the frontier at the size of a checkpoint from stored tiles and leaves.
+func storedEdge(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, size uint64) (frontier, error) {
 	f := frontier{size: size}
 	for level := 0; size>>(8*level) > 0; level++ {
 		n := size >> (8 * level)
-		hashes, err := tileHashes(ctx, tx, c.tenant, level, n-n%tileWidth, n)
+		hashes, err := tileHashes(ctx, tx, tenant, level, n-n%tileWidth, n)
 		if err != nil {
 			return f, err
 		}

@@ -52,7 +52,7 @@ func (l *Log) RotateKeys(ctx context.Context, tenant uuid.UUID, r Rotation) (Key
 	if _, err := l.Checkpoint(ctx, tenant); err != nil {
 		return out, fmt.Errorf("pgledger: rotate keys: %w", err)
 	}
-	p, err := l.exclusively(ctx, tenant, false, func(_ context.Context, c *chain) (*pending, error) { return l.rotation(c, r) })
+	p, err := l.exclusively(ctx, tenant, false, func(_ context.Context, _ pgx.Tx, c *chain) (*pending, error) { return l.rotation(c, r) })
 	if err != nil {
 		return out, fmt.Errorf("pgledger: rotate keys: %w", err)
 	}

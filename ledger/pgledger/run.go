@@ -64,8 +64,15 @@ func (l *Log) grown(c *chain) {
 
 // Run makes checkpoints of logs that grew, each after Config.CheckpointInterval or CheckpointEntries entries, until ctx
 // ends; then it makes the last ones and returns nil. Several processes may run it: of one log one makes the checkpoint.
-// With a system login it also finds logs that other processes left behind. Failures are logged and tried again.
+// With a system login it also finds logs that other processes left behind. New checkpoints are shown to Config.Anchors, beside
+// the rest. Failures are logged and tried again.
 func (l *Log) Run(ctx context.Context) error {
+	// The anchors see the last checkpoints too: they end after them.
+	anchored, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var anchors sync.WaitGroup
+	anchors.Go(func() { l.runAnchors(anchored) })
+	defer anchors.Wait()
+	defer stop()
 	tick := time.NewTicker(l.cfg.CheckpointInterval)
 	defer tick.Stop()
 	sweep := true

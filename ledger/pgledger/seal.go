@@ -114,6 +114,8 @@ func (s *seal) build(ctx context.Context, tx pgx.Tx, p *part, batch *pgx.Batch) 
 		}
 	} else if err != nil {
 		return err
+	} else if err := s.log.guarded(ctx, tx, c); err != nil {
+		return err
 	}
 	if s.recheck {
 		if landed, err := s.log.landed(ctx, tx, p.entries); landed || err != nil {

@@ -49,7 +49,8 @@ func (l *Log) VerifyChain(ctx context.Context, tenant uuid.UUID, opts VerifyOpti
 		return nil, err
 	}
 	note, err := l.Checkpoint(ctx, tenant)
-	gap := errors.Is(err, errTree) || sqlState(err) == stateOld
+	var behind *ledger.RollbackError
+	gap := errors.Is(err, errTree) || sqlState(err) == stateOld || errors.As(err, &behind)
 	if gap {
 		note, err = l.LatestCheckpoint(ctx, tenant)
 	}
@@ -71,6 +72,9 @@ func (l *Log) VerifyChain(ctx context.Context, tenant uuid.UUID, opts VerifyOpti
 	}
 	if err := l.checkHead(ctx, tenant, head, report); err != nil {
 		return nil, fmt.Errorf("pgledger: verify chain: %w", err)
+	}
+	if behind != nil {
+		addFinding(report, verify.KindTruncated, head.Size, &verify.TruncatedError{Seq: head.Size, Size: behind.Size, By: "the anchor " + behind.Anchor})
 	}
 	conclude(report)
 	return report, nil
