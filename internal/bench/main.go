@@ -27,7 +27,7 @@ var rooms = []room{
 	{"rls", benchRLS},
 	{"append", benchAppend},
 	{"token", benchToken},
-	{"decide", benchDecide},
+	{"abac", benchABAC},
 	{"vault", benchVault},
 }
 
@@ -40,7 +40,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	name := flags.String("room", ".", "room to measure: rls, append, token, decide, vault; . for all")
+	name := flags.String("room", ".", "room to measure: rls, append, token, abac, vault; . for all")
 	rounds := flags.Int("rounds", 5, "rounds per comparison; the median counts")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -49,8 +49,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench: -rounds must be 5 or more")
 		return 2
 	}
-	if *name == "scope" { // what the room was called
+	switch *name { // what rooms were called
+	case "scope":
 		*name = "rls"
+	case "decide":
+		*name = "abac"
 	}
 	found := false
 	for _, room := range rooms {

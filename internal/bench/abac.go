@@ -59,7 +59,7 @@ func questions() []question {
 	return qs
 }
 
-func benchDecide(ctx context.Context, r *reporter) error {
+func benchABAC(ctx context.Context, r *reporter) error {
 	qs := questions()
 	byID, byString, err := tomkitDecide(qs)
 	if err != nil {
@@ -73,25 +73,39 @@ func benchDecide(ctx context.Context, r *reporter) error {
 	if err != nil {
 		return err
 	}
-	casbinPeer, err := casbinDecide(qs)
+	cachedPeer, err := casbinDecide(qs, true)
 	if err != nil {
 		return err
 	}
-	for _, line := range []struct {
-		name       string
-		ours, peer candidate
-		want       target
-	}{
-		{"decide-by-string", byString, cedarPeer, atLeast(80)},
-		{"decide-by-string", byString, opaPeer, atLeast(600)},
-		{"decide-by-string", byString, casbinPeer, atLeast(12)},
-		{"decide-by-id", byID, cedarPeer, atLeast(80)},
-	} {
-		if err := r.cost(line.name, line.ours, line.peer, line.want); err != nil {
+	plainPeer, err := casbinDecide(qs, false)
+	if err != nil {
+		return err
+	}
+	comparisons := []comparison{
+		{"abac-by-string", byString, cedarPeer, atLeast(80)},
+		{"abac-by-string", byString, opaPeer, atLeast(600)},
+		{"abac-by-string", byString, cachedPeer, atLeast(12)},
+		{"abac-by-string", byString, plainPeer, atLeast(600)},
+		{"abac-by-id", byID, cedarPeer, atLeast(80)},
+		{"abac-by-id", byID, opaPeer, atLeast(600)},
+		{"abac-by-id", byID, cachedPeer, atLeast(12)},
+	}
+	more, err := abacCosts(qs, cedarPeer, cachedPeer)
+	if err != nil {
+		return err
+	}
+	for _, c := range append(comparisons, more...) {
+		if err := r.cost(c.name, c.ours, c.peer, c.want); err != nil {
 			return err
 		}
 	}
-	return nil
+	return abacLimits(r)
+}
+
+type comparison struct {
+	name       string
+	ours, peer candidate
+	want       target
 }
 
 // asking turns one decision into a candidate that has answered all questions rightly once.
@@ -115,23 +129,32 @@ func asking(name string, qs []question, decide func(i int) (bool, error)) (candi
 	}}, nil
 }
 
-func tomkitDecide(qs []question) (byID, byString candidate, err error) {
+func abacUniverse() (*abac.Universe, error) {
 	var names []string
 	for r := range 64 {
 		for a := range 8 {
 			names = append(names, fmt.Sprintf("resource-%02d:action-%d", r, a))
 		}
 	}
-	u, err := abac.NewUniverse(names...)
-	if err != nil {
-		return byID, byString, err
-	}
+	return abac.NewUniverse(names...)
+}
+
+// abacPolicies are the first role's, as a token carries them.
+func abacPolicies() []string {
 	allows, denies := decideRules(0)
 	policies := append([]string{}, allows...)
 	for _, p := range denies {
 		policies = append(policies, "!"+p)
 	}
-	set, err := u.Compile(abac.Source{Role: "role-0", Policies: policies})
+	return policies
+}
+
+func tomkitDecide(qs []question) (byID, byString candidate, err error) {
+	u, err := abacUniverse()
+	if err != nil {
+		return byID, byString, err
+	}
+	set, err := u.Compile(abac.Source{Role: "role-0", Policies: abacPolicies()})
 	if err != nil {
 		return byID, byString, err
 	}
@@ -148,6 +171,11 @@ func tomkitDecide(qs []question) (byID, byString candidate, err error) {
 }
 
 func cedarDecide(qs []question) (candidate, error) {
+	return cedarDecideIn(qs, cedar.NewRecord(nil), "")
+}
+
+// cedarDecideIn decides in a context; where conditions are given, they stand in a forbid that covers everything, once.
+func cedarDecideIn(qs []question, context cedar.Record, conditions string) (candidate, error) {
 	policies := cedar.NewPolicySet()
 	add := func(effect string, role, n int, permission string) error {
 		resource, action, _ := strings.Cut(permission, ":")
@@ -172,6 +200,13 @@ func cedarDecide(qs []question) (candidate, error) {
 			}
 		}
 	}
+	if conditions != "" {
+		var p cedar.Policy
+		if err := p.UnmarshalCedar([]byte("forbid (principal, action, resource) " + conditions + ";")); err != nil {
+			return candidate{}, err
+		}
+		policies.Add("conditions", &p)
+	}
 	user, role := cedar.NewEntityUID("User", "u"), cedar.NewEntityUID("Role", "role-0")
 	entities := cedar.EntityMap{
 		user: cedar.Entity{UID: user, Parents: cedar.NewEntityUIDSet(role)},
@@ -180,7 +215,7 @@ func cedarDecide(qs []question) (candidate, error) {
 	requests := make([]cedar.Request, len(qs))
 	for i, q := range qs {
 		requests[i] = cedar.Request{
-			Principal: user, Action: cedar.NewEntityUID("Action", cedar.String(q.action)), Resource: cedar.NewEntityUID("Resource", cedar.String(q.resource)),
+			Principal: user, Action: cedar.NewEntityUID("Action", cedar.String(q.action)), Resource: cedar.NewEntityUID("Resource", cedar.String(q.resource)), Context: context,
 		}
 	}
 	return asking("cedar-go", qs, func(i int) (bool, error) {
@@ -232,7 +267,7 @@ e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 [matchers]
 m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act`
 
-func casbinDecide(qs []question) (candidate, error) {
+func casbinDecide(qs []question, cached bool) (candidate, error) {
 	m, err := model.NewModelFromString(casbinModel)
 	if err != nil {
 		return candidate{}, err
@@ -259,5 +294,10 @@ func casbinDecide(qs []question) (candidate, error) {
 	if _, err := e.AddGroupingPolicy("u", "role-0"); err != nil {
 		return candidate{}, err
 	}
-	return asking("casbin-cached", qs, func(i int) (bool, error) { return e.Enforce("u", qs[i].resource, qs[i].action) })
+	name := "casbin-cached"
+	if !cached {
+		name = "casbin"
+		e.EnableCache(false)
+	}
+	return asking(name, qs, func(i int) (bool, error) { return e.Enforce("u", qs[i].resource, qs[i].action) })
 }
