@@ -91,12 +91,13 @@ func testNames(t *testing.T) []string {
 		_, files := parse(t, p, slices.Concat(p.TestGoFiles, p.XTestGoFiles))
 		collect(p.room(), files)
 	}
-	nested := "internal/integration"
-	matches, err := filepath.Glob(filepath.Join(root(t), nested, "*_test.go"))
-	require.NoError(t, err)
-	for _, m := range matches {
-		_, files := parse(t, pkg{Dir: filepath.Dir(m)}, []string{filepath.Base(m)})
-		collect(nested, files)
+	for _, nested := range []string{"internal/integration", "internal/integration/oracle"} {
+		matches, err := filepath.Glob(filepath.Join(root(t), nested, "*_test.go"))
+		require.NoError(t, err)
+		for _, m := range matches {
+			_, files := parse(t, pkg{Dir: filepath.Dir(m)}, []string{filepath.Base(m)})
+			collect(nested, files)
+		}
 	}
 	return names
 }
