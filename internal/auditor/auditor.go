@@ -42,6 +42,7 @@ type grammar struct {
 	Verify  verifyCommand    `cmd:"" default:"withargs" help:"Check an export; the word may be left out."`
 	Prove   proveCommand     `cmd:"" help:"Write the receipt of one entry, made from an export and checked."`
 	Receipt receiptCommand   `cmd:"" help:"Check a receipt, and the entry it is of."`
+	Witness witnessCommand   `cmd:"" help:"Run a witness of logs: the memory outside that truncation and rewriting show against."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
