@@ -1,5 +1,6 @@
-// Package integration holds the suites that need a container engine, and oracle those
-// that compare tomkit with other implementations. They are a module of their own, so
+// Package integration holds the suites that need a container engine, oracle those that
+// compare tomkit with other implementations, and tlog those that show its logs to the
+// tools of the transparency-log community. They are a module of their own, so
 // that nobody who imports tomkit downloads testcontainers.
 //
 // The tests start PostgreSQL in a container, make it the server of internal/pgtest and
