@@ -17,12 +17,13 @@ type Anchor interface {
 	Name() string
 	// Submit shows the anchor a signed checkpoint and returns what it gives for it. An anchor that remembers a checkpoint of
 	// the origin which this one does not continue returns an error that wraps [ErrRolledBack]. A checkpoint that is not newer
-	// than what the anchor remembers, and agrees with it, is no error. A witness cannot tell whether an older one agrees: it
-	// returns a [RollbackError], which the caller compares with its head now, since another process may have been faster.
+	// than what the anchor remembers, and agrees with it, is no error. An anchor that cannot tell whether an older one agrees
+	// returns a [RollbackError] without Fork, which the caller compares with its head now: another process may have been faster.
 	Submit(ctx context.Context, s Submission) (Evidence, error)
 	// Latest returns what the anchor remembers of an origin: the zero Memory if nothing. held is the newest signed checkpoint
 	// of the origin that the caller has, nil if none: a witness answers nobody but who shows one, others ignore it. An anchor
-	// that cannot be asked, or not without held, returns [ErrNoMemory].
+	// that cannot be asked, or not without held, returns [ErrNoMemory]; one that remembers another root at held's size may say
+	// so by a [RollbackError].
 	Latest(ctx context.Context, origin string, held []byte) (Memory, error)
 }
 
