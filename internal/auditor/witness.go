@@ -37,7 +37,7 @@ func (*witnessCommand) Help() string {
   tomkit-verify witness keygen --name witness.example/w1 --key witness.key --state /var/lib/witness
   tomkit-verify witness serve --key witness.key --state /var/lib/witness --logs klinikum-keys.json --listen :8443 --tls-cert cert.pem --tls-key key.pem
 
-A witness whose state is lost, or restored from a backup, must not go on: it would cosign a second history. Make a new one, with new keys. A log that was recovered after a restore has a new origin (the number at its end) and must be added under it.`
+A witness whose state is lost, or restored from a backup, must not go on: it would cosign a second history. Make a new one, with new keys. A log that was recovered after a restore has a new origin (the number at its end) and must be added under it; a log that changed its keys needs its new keys.json here.`
 }
 
 type witnessKeygen struct {

@@ -111,6 +111,9 @@ func TestHostileAnswers(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
 	var elsewhere atomic.Int32
+	note := l.Checkpoint(t, 9)
+	good := cosign(t, note, time.Now(), keys(t, witnessName)...)
+	strangers := strings.Repeat(cosign(t, note, time.Now(), keys(t, "other.example/w")[1]), 20)
 	target := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	var counter atomic.Uint64
 	for name, c := range map[string]struct {
@@ -125,7 +128,11 @@ func TestHostileAnswers(t *testing.T) {
 			}
 		}, witness.ErrProtocol},
 		"huge header": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, witness.ErrUnreachable},
-		"compressed":  {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Encoding", "gzip") }, witness.ErrProtocol},
+		"said to be compressed": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			fmt.Fprint(w, good)
+		}, witness.ErrProtocol},
+		"right, and too large": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strangers+good) }, witness.ErrProtocol},
 		"never ending": {func(w http.ResponseWriter, r *http.Request) {
 			drain(r.Body) // or the server does not notice that the client left
 			w.(http.Flusher).Flush()

@@ -31,6 +31,9 @@
 // starts at size 0. So a log that is recovered, whose origin has a new epoch, is a new log to the witness, and its operator
 // has to add it.
 //
+// A log that changes its keys announces it in itself, where a witness does not look. So its operator hands the new keys.json
+// over as well; until then the witness answers 403, and the log goes on without its cosignature.
+//
 // A witness that lost its memory must not go on with its keys; [OpenFileStore] refuses a directory that holds none.
 //
 // # Security

@@ -176,16 +176,18 @@ func TestNoForkIsCosignedUnderConcurrency(t *testing.T) {
 		roots := map[int]map[[32]byte]bool{}
 		var wg sync.WaitGroup
 		start := make(chan struct{})
+		var requests [2][]string
+		for b, branch := range branches {
+			for _, step := range [][2]int{{0, 5}, {5, 12}, {12, 13}, {12, 20}, {13, 20}, {20, 30}, {20, 20}, {0, 30}} {
+				requests[b] = append(requests[b], advance(t, branch, step[0], step[1]))
+			}
+		}
 		for i := range 24 {
 			branch := branches[i%2]
-			var requests []string
-			for _, step := range [][2]int{{0, 5}, {5, 12}, {12, 13}, {12, 20}, {13, 20}, {20, 30}, {20, 20}, {0, 30}} {
-				requests = append(requests, advance(t, branch, step[0], step[1]))
-			}
 			wg.Go(func() {
 				<-start
 				for j, step := range []int{5, 12, 13, 20, 20, 30, 20, 30} {
-					if rec := post(s, requests[j]); rec.Code == 200 {
+					if rec := post(s, requests[i%2][j]); rec.Code == 200 {
 						mu.Lock()
 						if roots[step] == nil {
 							roots[step] = map[[32]byte]bool{}
