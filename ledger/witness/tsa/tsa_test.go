@@ -262,3 +262,30 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// transport answers without a network.
+type transport func() *http.Response
+
+func (f transport) RoundTrip(*http.Request) (*http.Response, error) { return f(), nil }
+
+// Whatever an authority answers, nothing comes out that its root did not sign for this request.
+func FuzzResponse(f *testing.F) {
+	l := ledgertest.NewAnchorLog(f, 1, 9)
+	sub := l.Submission(f, 9)
+	auth := newAuthority(f, ecdsaKey(f), oidECDSA256, nil)
+	imprint := sha256.Sum256(textOf(sub.Checkpoint))
+	replayed := auth.token(imprint[:], big.NewInt(5))
+	f.Add(append([]byte{0x30, 0x82, byte((len(replayed) + 5) >> 8), byte(len(replayed) + 5), 0x30, 3, 2, 1, 0}, replayed...))
+	f.Add([]byte{0x30, 5, 0x30, 3, 2, 1, 2})
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		a, err := tsa.New(tsa.Config{Name: "tsa", URL: "http://tsa.example", Roots: auth.roots, Transport: transport(func() *http.Response {
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/timestamp-reply"}}, Body: io.NopCloser(bytes.NewReader(reply))}
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := a.Submit(t.Context(), sub); err == nil || e.Token != nil {
+			t.Fatal("a replayed token was taken")
+		}
+	})
+}
