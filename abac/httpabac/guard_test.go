@@ -250,3 +250,10 @@ func TestAnAllowDoesNotAllocate(t *testing.T) {
 	w := httptest.NewRecorder()
 	require.Zero(t, testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }))
 }
+
+func TestAPanicOfTheHandlerIsLeftToTheServer(t *testing.T) {
+	f := newFixture(t)
+	h := f.guard.RequirePolicy("commands:execute")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { call(h, "POST", "/", f.subject("*:*"), nil) })
+	require.Len(t, f.records, 1, "the allow was recorded before")
+}

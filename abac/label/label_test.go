@@ -53,6 +53,9 @@ func TestNewRefuses(t *testing.T) {
 		"a kind that is not known":            func(s *label.Spec) { s.Kind = 9 },
 		"an id that is no XML name":           func(s *label.Spec) { s.ID = "1" },
 		"a policy URI that is no oid":         func(s *label.Spec) { s.PolicyURI = "http://example.org" },
+		"a kind just beyond the last":         func(s *label.Spec) { s.Kind = label.Plain + 1 },
+		"an oid without urn:oid":              func(s *label.Spec) { s.PolicyURI = "1.3.26" },
+		"an oid that is too long":             func(s *label.Spec) { s.PolicyURI = "urn:oid:1" + strings.Repeat(".1", label.MaxText/2) },
 		"an oid with a leading zero":          func(s *label.Spec) { s.PolicyURI = "urn:oid:1.03" },
 		"an oid that ends in a dot":           func(s *label.Spec) { s.PolicyURI = "urn:oid:1." },
 		"an originator of an unknown type":    func(s *label.Spec) { s.Originator.Type = "email" },
@@ -98,6 +101,18 @@ func TestNewRefuses(t *testing.T) {
 			s.Succession = label.Succession{At: created, Label: l}
 		}
 	})
+}
+
+func TestNewAcceptsWhatIsJustWithinTheLimits(t *testing.T) {
+	s := full(t)
+	s.Classification = strings.Repeat("x", label.MaxText)
+	s.PolicyURI = "urn:oid:" + strings.Repeat("1", label.MaxText-len("urn:oid:"))
+	s.ID = "_Az0.-9" + strings.Repeat("x", label.MaxText-7)
+	s.Categories = many(label.MaxCategories)
+	s.Categories[0].Values = numbered(label.MaxValues)
+	require.NoError(t, fault(s))
+	s.ID += "x"
+	require.Error(t, fault(s))
 }
 
 func fault(s label.Spec) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -46,4 +47,22 @@ func TestASubrouterDoesNotHideARoute(t *testing.T) {
 	w := httptest.NewRecorder()
 	router.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/admin/x", nil))
 	require.Equal(t, http.StatusOK, w.Code, "it is open indeed")
+}
+
+// TestDecisionsNameChisPattern records a deny under a router that tells its pattern, not the path with what is personal in it.
+func TestDecisionsNameChisPattern(t *testing.T) {
+	universe, err := abac.NewUniverse("people:read")
+	require.NoError(t, err)
+	var routes []string
+	guard, err := httpabac.New(httpabac.Config{Universe: universe, Record: func(_ context.Context, rec httpabac.Record) error {
+		routes = append(routes, rec.Route)
+		return nil
+	}})
+	require.NoError(t, err)
+	r := chi.NewRouter()
+	r.With(guard.RequirePolicy("people:read")).Get("/people/{name}", answer("open"))
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/people/miller", nil))
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	require.Equal(t, []string{"/people/{name}"}, routes)
 }
