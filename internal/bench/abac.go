@@ -99,7 +99,10 @@ func benchABAC(ctx context.Context, r *reporter) error {
 			return err
 		}
 	}
-	return abacLimits(r)
+	if err := abacLimits(r); err != nil {
+		return err
+	}
+	return benchGuard(ctx, r)
 }
 
 type comparison struct {
