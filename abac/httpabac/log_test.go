@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -326,7 +327,10 @@ func TestNewLogRefuses(t *testing.T) {
 // TestOverload sends more requests than the store can take, from many clients at once, while the store fails now and then:
 // every deny and every privileged allow that was carried out is in the log exactly once.
 func TestOverload(t *testing.T) {
-	const clients, each = 32, 60
+	clients, each := 32, 60
+	if os.Getenv("TOMKIT_SOAK") == "1" {
+		clients, each = 256, 3000
+	}
 	f := newFixture(t)
 	s := &store{}
 	var attempts atomic.Int32

@@ -9,7 +9,8 @@
 //	api := humaabac.NewAPI(mux, huma.DefaultConfig("Devices", "1.0.0"), httpabac.Public("API description"))
 //	humaabac.Register(api, huma.Operation{Method: http.MethodGet, Path: "/v1/devices"}, httpabac.Policy("devices:read"), list)
 //
-// Authentication is net/http middleware around the Mux; huma's own middlewares run after the guard.
+// Authentication is net/http middleware around the Mux; huma's own middlewares run after the guard. What extensions of huma
+// register by themselves (streams of events, generated PATCH operations) needs the Access in its metadata as well.
 //
 // Sources: TOM 1.3.2, RFC 9457.
 package humaabac
