@@ -108,7 +108,7 @@ func (b *batcher) write(first *pending) (rest *pending) {
 	group := make([]*pending, 0, len(b.queue)+1)
 	size := 0
 	for p := first; p != nil; {
-		if size += len(p.canonical); len(group) > 0 && (size > b.log.cfg.GroupBytes || len(group) == b.log.cfg.GroupEntries) {
+		if size += len(p.input); len(group) > 0 && (size > b.log.cfg.GroupBytes || len(group) == b.log.cfg.GroupEntries) {
 			rest = p
 			break
 		}

@@ -2,7 +2,6 @@ package pgledger
 
 import (
 	"context"
-	"encoding/binary"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,15 +38,11 @@ func (l *Log) Placed(ev record.Event, seq uint64, prev [32]byte, at time.Time) (
 	}
 	p.place(seq, prev, at)
 	encoded, err = p.entry.Canonical()
-	return p.canonical, encoded, err
+	return p.canonical(), encoded, err
 }
 
-// AppendMessage is what the door key authenticates.
-func AppendMessage(tenant [16]byte, generation uint32, first uint64, leaves []byte) []byte {
-	b := append([]byte("tomkit/ledger/append/v1\x00"), tenant[:]...)
-	b = binary.BigEndian.AppendUint32(b, generation)
-	return append(binary.BigEndian.AppendUint64(b, first), leaves...)
-}
+// ArraySum gives tests the hash over an array of bytea.
+func ArraySum(list [][]byte) [32]byte { return arraySum(list) }
 
 // AppendSQL is the statement of every append.
 const AppendSQL = appendSQL

@@ -1,14 +1,18 @@
 package pgledger_test
 
 import (
+	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/binary"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
@@ -19,58 +23,119 @@ type injected struct {
 	tenant       uuid.UUID
 	generation   uint32
 	first        uint64
-	previous     [32]byte
-	entry        verify.Entry
-	hash         [32]byte
 	at           time.Time
 	mac          []byte
-	openings     [][]any // seq, commitment, salt, subject, value
+	entries      []verify.Entry
+	rows         [][]byte
+	cuts         []byte
+	signatures   [][]byte
+	key          string
+	openings     [][]byte
 	inner, outer []byte
 }
 
-// craft makes a correct call for the next entry.
+// craft makes a correct call for the next two entries.
 func craft(t *testing.T, k kit, tenant uuid.UUID) *injected {
 	head, err := k.log.Head(t.Context(), tenant)
 	require.NoError(t, err)
-	c := &injected{tenant: tenant, generation: 1, first: head.Size, previous: head.Hash, at: time.Now().UTC().Truncate(time.Microsecond)}
-	c.entry = verify.Entry{ID: uuid.New(), Action: "login", EntityType: "user", EntityID: "u", Details: []byte(`{"n":1}`),
-		Narrative: "Ein Satz mit Umlaut: ü.", Scheme: verify.SchemeBound}
+	c := &injected{tenant: tenant, generation: 1, first: head.Size, at: time.Now().UTC().Truncate(time.Microsecond)}
+	user := [16]byte(uuid.New())
+	commitment, salt := verify.Commitment([32]byte{1}, "name"), [32]byte{1}
+	c.openings = [][]byte{slices.Concat([]byte{0, 1}, commitment[:], salt[:], user[:], []byte("name"))}
+	for i := range 2 {
+		e := verify.Entry{ID: uuid.New(), Tenant: tenant, Action: "login", EntityType: "user", EntityID: "u", Details: []byte(`{"n":1}`),
+			Narrative: "Ein Satz mit Umlaut: ü.", Scheme: verify.SchemeBound, PreviousHash: head.Hash, Seq: head.Size + uint64(i)}
+		if i == 1 {
+			e.User, e.Details = &user, fmt.Appendf(nil, `{"name":{"c":"%x"}}`, commitment)
+		}
+		c.entries = append(c.entries, e)
+	}
 	require.NoError(t, k.pg.Superuser(t).QueryRow(t.Context(),
 		`SELECT door_inner, door_outer FROM tomkit.ledger_logs WHERE tenant_id = $1`, tenant).Scan(&c.inner, &c.outer))
-	c.seal(t)
+	c.link()
+	c.render(t)
+	c.authenticate()
 	return c
 }
 
-// seal makes hashes and code right for the fields.
-func (c *injected) seal(t *testing.T) {
-	c.hash = verify.ChainHash(c.previous, c.entry.Action, c.entry.EntityID, c.entry.Narrative, c.at)
-	c.authenticate(t)
+// link makes the hashes right for the fields.
+func (c *injected) link() {
+	previous := c.entries[0].PreviousHash
+	for i := range c.entries {
+		e := &c.entries[i]
+		e.PreviousHash, e.CreatedAt = previous, c.at
+		e.CurrentHash = verify.ChainHash(previous, e.Action, e.EntityID, e.Narrative, c.at)
+		previous = e.CurrentHash
+	}
 }
 
-func (c *injected) authenticate(t *testing.T) {
-	e := c.entry
-	e.Seq, e.Tenant, e.PreviousHash, e.CurrentHash, e.CreatedAt = c.first, c.tenant, c.previous, c.hash, c.at
-	canonical, err := e.Canonical()
-	require.NoError(t, err)
-	leaf := verify.LeafHash(canonical)
-	in := sha256.Sum256(append(append([]byte(nil), c.inner...), pgledger.AppendMessage(c.tenant, c.generation, c.first, leaf[:])...))
-	out := sha256.Sum256(append(append([]byte(nil), c.outer...), in[:]...))
-	c.mac = out[:]
+// render makes the rows.
+func (c *injected) render(t *testing.T) {
+	c.rows, c.cuts = nil, nil
+	for i := range c.entries {
+		e := &c.entries[i]
+		canonical, err := e.Canonical()
+		require.NoError(t, err)
+		c.rows = append(c.rows, append([]byte{0}, canonical...))
+		cut := 120
+		if e.User != nil {
+			cut += 16
+		}
+		for _, n := range []int{0, len(e.Action) + 2, len(e.EntityType) + 2, len(e.EntityID) + 2, len(e.Narrative) + 4} {
+			cut += n
+			c.cuts = binary.BigEndian.AppendUint16(c.cuts, uint16(cut))
+		}
+	}
+}
+
+// authenticate makes the code right for what will be sent.
+func (c *injected) authenticate() {
+	b := append([]byte("tomkit/ledger/append/v1\x00"), c.tenant[:]...)
+	b = binary.BigEndian.AppendUint32(b, c.generation)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(c.rows)))
+	for _, row := range c.rows {
+		leaf := sha256.Sum256(row)
+		b = append(b, leaf[:]...)
+	}
+	signatures, openings := pgledger.ArraySum(c.signatures), pgledger.ArraySum(c.openings)
+	b = slices.Concat(b, c.cuts, signatures[:], openings[:], []byte(c.key))
+	c.mac = c.hmac(b)
+}
+
+func (c *injected) hmac(b []byte) []byte {
+	in := sha256.Sum256(slices.Concat(c.inner, b))
+	out := sha256.Sum256(slices.Concat(c.outer, in[:]))
+	return out[:]
+}
+
+// again makes everything right for changed entries.
+func (c *injected) again(t *testing.T) {
+	c.link()
+	c.render(t)
+	c.authenticate()
 }
 
 func (c *injected) args() []any {
-	var seqs []int64
-	var commits, salts [][]byte
-	var subjects [][16]byte
-	var values []string
-	for _, o := range c.openings {
-		seqs, commits, salts = append(seqs, o[0].(int64)), append(commits, o[1].([]byte)), append(salts, o[2].([]byte))
-		subjects, values = append(subjects, uuid.New()), append(values, o[3].(string))
+	signatures := c.signatures
+	if signatures == nil {
+		signatures = [][]byte{}
 	}
-	return []any{c.tenant, c.generation, int64(c.first), []string{hex.EncodeToString(c.previous[:])}, c.mac,
-		[][16]byte{c.entry.ID}, []*[16]byte{nil}, []string{c.entry.Action}, []string{c.entry.EntityType}, []string{c.entry.EntityID},
-		[]string{string(c.entry.Details)}, []string{c.entry.Narrative}, []string{hex.EncodeToString(c.hash[:])}, []time.Time{c.at},
-		[]string{"normal"}, [][]byte{nil}, []*string{nil}, seqs, commits, salts, subjects, values}
+	return []any{c.tenant, c.generation, int64(c.first), c.at, c.mac, c.rows, c.cuts, signatures, c.key, c.openings}
+}
+
+func TestArraySumsAreTheServers(t *testing.T) {
+	k := newKit(t)
+	super := k.pg.Superuser(t)
+	rapid.Check(t, func(t *rapid.T) {
+		list := rapid.SliceOfN(rapid.OneOf(rapid.Just([]byte(nil)), rapid.SliceOf(rapid.Byte())), 0, 5).Draw(t, "list")
+		var server []byte
+		if err := super.QueryRow(context.Background(), `SELECT sha256(array_send($1::bytea[]))`, list).Scan(&server); err != nil {
+			t.Fatal(err)
+		}
+		if ours := pgledger.ArraySum(list); string(server) != string(ours[:]) {
+			t.Fatalf("%x, the server's is %x", ours, server)
+		}
+	})
 }
 
 func TestAnInjectedAppend(t *testing.T) {
@@ -90,23 +155,49 @@ func TestAnInjectedAppend(t *testing.T) {
 	}{
 		{"without the door key", "TKL02", func(t *testing.T, c *injected) { c.mac = make([]byte, 32) }},
 		{"without a code", "TKL02", func(t *testing.T, c *injected) { c.mac = nil }},
-		{"with the code of another text", "TKL02", func(t *testing.T, c *injected) { c.entry.Details = []byte(`{"n":2}`) }},
-		{"with the code of another id", "TKL02", func(t *testing.T, c *injected) { c.entry.ID = uuid.New() }},
-		{"under other keys than the log's", "TKL01", func(t *testing.T, c *injected) { c.generation++; c.seal(t) }},
-		{"with the code of another generation", "TKL02", func(t *testing.T, c *injected) { c.generation++; c.seal(t); c.generation-- }},
-		{"that skips a position", "TKL01", func(t *testing.T, c *injected) { c.first++; c.seal(t) }},
-		{"that repeats a position", "TKL01", func(t *testing.T, c *injected) { c.first--; c.seal(t) }},
-		{"with a wrong previous hash", "TKL01", func(t *testing.T, c *injected) { c.previous[0] ^= 1; c.seal(t) }},
-		{"with a hash that does not follow", "TKL03", func(t *testing.T, c *injected) { c.hash[0] ^= 1; c.authenticate(t) }},
-		{"from the future", "TKL04", func(t *testing.T, c *injected) { c.at = c.at.Add(time.Hour); c.seal(t) }},
-		{"from the past", "TKL03", func(t *testing.T, c *injected) { c.at = c.at.Add(-time.Hour); c.seal(t) }},
-		{"with an opening that does not fit", "TKL03", func(t *testing.T, c *injected) {
-			c.openings = [][]any{{int64(c.first), make([]byte, 32), make([]byte, 32), "name"}}
+		{"with the code of another text", "TKL02", func(t *testing.T, c *injected) {
+			c.entries[0].Details = []byte(`{"n":2}`)
+			c.render(t)
 		}},
-		{"with an opening of an older entry", "TKL03", func(t *testing.T, c *injected) {
-			sum := verify.Commitment([32]byte{}, "name")
-			c.openings = [][]any{{int64(1), sum[:], make([]byte, 32), "name"}}
+		{"with the code of another id", "TKL02", func(t *testing.T, c *injected) { c.entries[1].ID = uuid.New(); c.render(t) }},
+		{"with its rows in another order", "TKL02", func(t *testing.T, c *injected) { slices.Reverse(c.rows) }},
+		{"with a row left out", "TKL02", func(t *testing.T, c *injected) { c.rows = c.rows[:1] }},
+		{"with its columns swapped", "TKL02", func(t *testing.T, c *injected) { c.cuts[1], c.cuts[3] = c.cuts[3], c.cuts[1] }},
+		{"with a signature added", "TKL02", func(t *testing.T, c *injected) { c.signatures = [][]byte{{1}, nil} }},
+		{"with another signature key", "TKL02", func(t *testing.T, c *injected) { c.key = "0123456789abcdef" }},
+		{"with an opening added", "TKL02", func(t *testing.T, c *injected) { c.openings = append(c.openings, c.openings[0]) }},
+		{"with the opening of another person", "TKL02", func(t *testing.T, c *injected) { c.openings[0][70] ^= 1 }},
+		{"with another value behind a commitment", "TKL02", func(t *testing.T, c *injected) {
+			c.openings[0] = append(c.openings[0], 'x')
 		}},
+		{"with the code of another purpose", "TKL02", func(t *testing.T, c *injected) {
+			c.mac = c.hmac(slices.Concat([]byte("tomkit/ledger/publish/v1\x00"), c.tenant[:], make([]byte, 8)))
+		}},
+		{"under other keys than the log's", "TKL01", func(t *testing.T, c *injected) { c.generation++; c.again(t) }},
+		{"with the code of another generation", "TKL02", func(t *testing.T, c *injected) { c.generation++; c.again(t); c.generation-- }},
+		{"that skips a position", "TKL01", func(t *testing.T, c *injected) {
+			c.first++
+			c.entries[0].Seq++
+			c.entries[1].Seq++
+			c.again(t)
+		}},
+		{"that repeats a position", "TKL01", func(t *testing.T, c *injected) {
+			c.first--
+			c.entries[0].Seq--
+			c.entries[1].Seq--
+			c.again(t)
+		}},
+		{"whose rows have other positions", "TKL03", func(t *testing.T, c *injected) { c.entries[1].Seq++; c.again(t) }},
+		{"whose rows are another tenant's", "TKL03", func(t *testing.T, c *injected) { c.entries[1].Tenant = other; c.again(t) }},
+		{"whose rows have another time", "TKL03", func(t *testing.T, c *injected) { c.at = c.at.Add(time.Microsecond); c.authenticate() }},
+		{"with a wrong previous hash", "TKL01", func(t *testing.T, c *injected) { c.entries[0].PreviousHash[0] ^= 1; c.again(t) }},
+		{"with a broken link", "TKL03", func(t *testing.T, c *injected) {
+			c.entries[1].PreviousHash[0] ^= 1
+			c.render(t)
+			c.authenticate()
+		}},
+		{"from the future", "TKL04", func(t *testing.T, c *injected) { c.at = c.at.Add(time.Hour); c.again(t) }},
+		{"from the past", "TKL03", func(t *testing.T, c *injected) { c.at = c.at.Add(-time.Hour); c.again(t) }},
 	} {
 		t.Run("is refused "+c.name, func(t *testing.T) {
 			call := craft(t, k, tenant)
@@ -115,6 +206,30 @@ func TestAnInjectedAppend(t *testing.T) {
 			requireState(t, err, c.state)
 		})
 	}
+	t.Run("is refused with a NULL anywhere", func(t *testing.T) {
+		for i := range craft(t, k, tenant).args() {
+			args := craft(t, k, tenant).args()
+			args[i] = nil
+			_, err := k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendSQL, args...)
+			require.Error(t, err, "%d", i)
+			args[4] = nil // the code of a message with NULL
+			_, err = k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendSQL, args...)
+			require.Error(t, err, "%d and no code", i)
+		}
+	})
+	t.Run("is refused a second time", func(t *testing.T) {
+		call := craft(t, k, tenant)
+		_, err := k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendSQL, call.args()...)
+		require.NoError(t, err)
+		_, err = k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendSQL, call.args()...)
+		requireState(t, err, "TKL01")
+	})
+	t.Run("is refused with the code of another tenant's call", func(t *testing.T) {
+		mine, theirs := craft(t, k, tenant), craft(t, k, other)
+		mine.mac = theirs.mac
+		_, err := k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendSQL, mine.args()...)
+		requireState(t, err, "TKL02")
+	})
 	t.Run("is refused for another tenant", func(t *testing.T) {
 		_, err := k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendSQL, craft(t, k, other).args()...)
 		requireState(t, err, denied)

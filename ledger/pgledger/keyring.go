@@ -133,17 +133,6 @@ func pads(key [32]byte) (inner, outer []byte) {
 	return inner, outer
 }
 
-// admitAppend returns the code that lets leaves in behind seq first.
-func (k *keyring) admitAppend(first uint64, leaves []byte) []byte {
-	mac := hmac.New(sha256.New, k.door[:])
-	mac.Write([]byte("tomkit/ledger/append/v1\x00"))
-	mac.Write(k.tenant[:])
-	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(k.generation)))
-	mac.Write(binary.BigEndian.AppendUint64(nil, first))
-	mac.Write(leaves)
-	return mac.Sum(nil)
-}
-
 // admit returns the code that lets a checkpoint in.
 func (k *keyring) admit(purpose string, number uint64, rest ...[]byte) []byte {
 	mac := hmac.New(sha256.New, k.door[:])

@@ -22,10 +22,11 @@ import (
 
 // pending is an entry on its way: everything is known but its place, its time and its hashes.
 type pending struct {
-	entry     verify.Entry
-	canonical []byte // with zeros where place sets the rest
-	openings  []ledger.Opening
-	receipt   ledger.Receipt // set when committed
+	entry    verify.Entry
+	input    []byte // of the leaf hash: 0x00 ‖ canonical form, with zeros where place sets the rest
+	cuts     [cutBytes]byte
+	openings []ledger.Opening
+	receipt  ledger.Receipt // set when committed
 	// also queues what belongs into the same transaction, behind the append: seq and hashes of entry are known then, and k
 	// is the keyring it was written with. It is called again when a stale head is retried.
 	also func(b *pgx.Batch, k *keyring) error
@@ -72,11 +73,11 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 	if p.entry.Details, err = verify.CanonicalDetails(details); err != nil {
 		return nil, refused(err)
 	}
-	if p.canonical, err = p.entry.Canonical(); err != nil {
+	if err := p.encode(); err != nil {
 		return nil, refused(err)
 	}
-	if len(p.canonical) > verify.MaxEntry {
-		return nil, fmt.Errorf("%w: entry: %d bytes, limit %d", ledger.ErrTooLarge, len(p.canonical), verify.MaxEntry)
+	if n := len(p.canonical()); n > verify.MaxEntry {
+		return nil, fmt.Errorf("%w: entry: %d bytes, limit %d", ledger.ErrTooLarge, n, verify.MaxEntry)
 	}
 	if err := refusePersonalText(&ev, b.openings); err != nil {
 		return nil, err
@@ -170,13 +171,39 @@ func looksCommitted(m map[string]any) bool {
 	return err == nil
 }
 
-// Offsets in the canonical form, version 1 (ledger/verify): version, seq, id, tenant, user flag, [user], class, scheme,
-// microseconds, previous hash, current hash. A test compares place with verify.Entry.Canonical.
+// Offsets behind the 0x00 of a leaf hash in the canonical form, version 1 (ledger/verify): version, seq, id, tenant, user
+// flag, [user], class, scheme, microseconds, previous hash, current hash, texts. A test compares place with
+// verify.Entry.Canonical.
 const (
-	offsetSeq    = 1
-	offsetUser   = 1 + 8 + 16 + 16
+	offsetSeq    = 1 + 1
+	offsetUser   = offsetSeq + 8 + 16 + 16
 	offsetMicros = offsetUser + 1 + 2 // without user
+	offsetAction = offsetMicros + 8 + 32 + 32 + 2
 )
+
+// cutBytes is the size of an entry's cuts: where its five texts begin, for ledger_append.
+const cutBytes = 5 * 2
+
+// canonical is the canonical form.
+func (p *pending) canonical() []byte { return p.input[1:] }
+
+// encode renders the entry and notes where its texts begin, counted from 1 as SQL does.
+func (p *pending) encode() (err error) {
+	e := &p.entry
+	size := offsetAction + 16 + len(e.Action) + 2 + len(e.EntityType) + 2 + len(e.EntityID) + 2 + len(e.Narrative) + 4 + len(e.Details)
+	if p.input, err = e.AppendCanonical(make([]byte, 1, min(size, 1+verify.MaxEntry))); err != nil {
+		return err
+	}
+	place := offsetAction + 1
+	if e.User != nil {
+		place += 16
+	}
+	for i, step := range [...]int{0, len(e.Action) + 2, len(e.EntityType) + 2, len(e.EntityID) + 2, len(e.Narrative) + 4} {
+		place += step
+		binary.BigEndian.PutUint16(p.cuts[2*i:], uint16(place))
+	}
+	return nil
+}
 
 // place makes the entry follow prev and returns its leaf hash. It costs two hashes and no parsing, since it runs while
 // the log is held.
@@ -188,9 +215,9 @@ func (p *pending) place(seq uint64, prev [32]byte, at time.Time) [32]byte {
 	if e.User != nil {
 		i += 16
 	}
-	binary.BigEndian.PutUint64(p.canonical[offsetSeq:], seq)
-	binary.BigEndian.PutUint64(p.canonical[i:], uint64(at.UnixMicro()))
-	copy(p.canonical[i+8:], e.PreviousHash[:])
-	copy(p.canonical[i+40:], e.CurrentHash[:])
-	return verify.LeafHash(p.canonical)
+	binary.BigEndian.PutUint64(p.input[offsetSeq:], seq)
+	binary.BigEndian.PutUint64(p.input[i:], uint64(at.UnixMicro()))
+	copy(p.input[i+8:], e.PreviousHash[:])
+	copy(p.input[i+40:], e.CurrentHash[:])
+	return verify.LeafHash(p.canonical())
 }

@@ -1,61 +1,51 @@
 package pgledger
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger/record"
+	"github.com/pioneerdesk/tomkit/ledger/sign"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
-// rows are the arguments of tomkit.ledger_append: one array per column.
+// rows are the arguments of tomkit.ledger_append.
 type rows struct {
-	ids                                        [][16]byte
-	users                                      []*[16]byte
-	actions, types, entities, details, stories []string
-	previous, hashes                           []string
-	times                                      []time.Time
-	classes                                    []string
-	signatures                                 [][]byte
-	signatureKeys                              []*string
-	leaves                                     []byte
-
-	openSeqs               []int64
-	openCommits, openSalts [][]byte
-	openSubjects           [][16]byte
-	openValues             []string
+	leaves     []byte   // 32 bytes each
+	inputs     [][]byte // of the leaf hashes
+	cuts       []byte
+	signatures [][]byte // nil for entries of class normal; empty if there are no others
+	key        string   // of the signatures
+	openings   [][]byte
 }
 
-const appendSQL = `SELECT tomkit.ledger_append($1::uuid, $2::integer, $3::bigint, $4::text[], $5::bytea, $6::uuid[], $7::uuid[],
-$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::text[], $16::bytea[],
-$17::text[], $18::bigint[], $19::bytea[], $20::bytea[], $21::uuid[], $22::text[])`
+const appendSQL = `SELECT tomkit.ledger_append($1::uuid, $2::integer, $3::bigint, $4::timestamptz, $5::bytea, $6::bytea[], $7::bytea,
+$8::bytea[], $9::text, $10::bytea[])`
 
 // queueAppend places entries behind h, queues the append and returns the head it leads to.
 func (l *Log) queueAppend(b *pgx.Batch, k *keyring, h head, entries []*pending) (head, error) {
 	first := h.size
-	// Time never runs backwards in a log, whatever the clocks of several hosts say.
-	at := verify.Timestamp(l.cfg.Now())
-	if at.Before(h.at) {
-		at = h.at
+	at := l.now(h)
+	r := rows{
+		leaves: make([]byte, 0, 32*len(entries)), inputs: make([][]byte, 0, len(entries)),
+		cuts: make([]byte, 0, cutBytes*len(entries)), signatures: [][]byte{}, openings: [][]byte{},
 	}
-	var r rows
-	r.grow(len(entries))
-	for _, e := range entries {
+	for i, e := range entries {
 		e.receipt.LeafHash = e.place(h.size, h.hash, at)
-		sig, key, err := k.signature(e)
-		if err != nil {
-			return h, fmt.Errorf("pgledger: append: sign: %w", err)
+		if err := r.add(k, e, i, len(entries)); err != nil {
+			return h, err
 		}
-		r.add(e, sig, key)
 		h = head{size: h.size + 1, hash: e.entry.CurrentHash, at: at}
 	}
-	b.Queue(appendSQL, k.tenant, k.generation, int64(first), r.previous, k.admitAppend(first, r.leaves),
-		r.ids, r.users, r.actions, r.types, r.entities, r.details, r.stories, r.hashes, r.times, r.classes, r.signatures,
-		r.signatureKeys, r.openSeqs, r.openCommits, r.openSalts, r.openSubjects, r.openValues)
+	b.Queue(appendSQL, k.tenant, k.generation, int64(first), at, r.code(k), r.inputs, r.cuts, r.signatures, r.key, r.openings)
 	for _, e := range entries {
 		if e.also == nil {
 			continue
@@ -67,33 +57,91 @@ func (l *Log) queueAppend(b *pgx.Batch, k *keyring, h head, entries []*pending) 
 	return h, nil
 }
 
-func (r *rows) grow(n int) {
-	r.ids, r.users = make([][16]byte, 0, n), make([]*[16]byte, 0, n)
-	texts := make([]string, 8*n)
-	for i, dst := range []*[]string{&r.actions, &r.types, &r.entities, &r.details, &r.stories, &r.previous, &r.hashes, &r.classes} {
-		*dst = texts[i*n : i*n : (i+1)*n]
+// now is the time of entries behind h. Time never runs backwards in a log, whatever the clocks of several hosts say.
+func (l *Log) now(h head) time.Time {
+	at := verify.Timestamp(l.cfg.Now())
+	if at.Before(h.at) {
+		return h.at
 	}
-	r.times = make([]time.Time, 0, n)
-	r.signatures, r.signatureKeys = make([][]byte, 0, n), make([]*string, 0, n)
-	r.leaves = make([]byte, 0, 32*n)
+	return at
 }
 
-func (r *rows) add(p *pending, sig []byte, key *string) {
-	e := &p.entry
-	r.ids, r.users = append(r.ids, e.ID), append(r.users, e.User)
-	r.actions, r.types = append(r.actions, e.Action), append(r.types, e.EntityType)
-	r.previous = append(r.previous, hex.EncodeToString(e.PreviousHash[:]))
-	r.entities, r.details = append(r.entities, e.EntityID), append(r.details, string(e.Details))
-	r.stories, r.hashes = append(r.stories, e.Narrative), append(r.hashes, hex.EncodeToString(e.CurrentHash[:]))
-	r.times, r.classes = append(r.times, e.CreatedAt), append(r.classes, e.Class.String())
-	r.signatures, r.signatureKeys = append(r.signatures, sig), append(r.signatureKeys, key)
+// add adds the i-th of n entries.
+func (r *rows) add(k *keyring, p *pending, i, n int) error {
 	r.leaves = append(r.leaves, p.receipt.LeafHash[:]...)
-	for i := range p.openings {
-		o := &p.openings[i]
-		r.openSeqs = append(r.openSeqs, int64(e.Seq))
-		r.openCommits, r.openSalts = append(r.openCommits, o.Commitment[:]), append(r.openSalts, o.Salt[:])
-		r.openSubjects, r.openValues = append(r.openSubjects, o.Subject), append(r.openValues, o.Value)
+	r.inputs = append(r.inputs, p.input)
+	r.cuts = append(r.cuts, p.cuts[:]...)
+	if p.entry.Class == verify.Critical {
+		if len(r.signatures) == 0 {
+			r.signatures, r.key = make([][]byte, n), k.entry.Public().ID().String()
+		}
+		var err error
+		if r.signatures[i], err = k.entry.Sign(sign.ContextEntry, p.canonical()); err != nil {
+			return fmt.Errorf("pgledger: append: sign: %w", err)
+		}
 	}
+	for j := range p.openings {
+		o := &p.openings[j]
+		b := make([]byte, 0, 2+32+32+16+len(o.Value))
+		b = binary.BigEndian.AppendUint16(b, uint16(i))
+		b = append(append(append(b, o.Commitment[:]...), o.Salt[:]...), o.Subject[:]...)
+		r.openings = append(r.openings, append(b, o.Value...))
+	}
+	return nil
+}
+
+// code returns what lets the rows in. Their positions are in the leaves.
+func (r *rows) code(k *keyring) []byte {
+	mac := k.mac("append")
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(r.inputs))))
+	mac.Write(r.leaves)
+	mac.Write(r.cuts)
+	for _, list := range [][][]byte{r.signatures, r.openings} {
+		sum := arraySum(list)
+		mac.Write(sum[:])
+	}
+	mac.Write([]byte(r.key))
+	return mac.Sum(nil)
+}
+
+// mac begins a code under the door key.
+func (k *keyring) mac(purpose string) hash.Hash {
+	mac := hmac.New(sha256.New, k.door[:])
+	mac.Write([]byte("tomkit/ledger/" + purpose + "/v1\x00"))
+	mac.Write(k.tenant[:])
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(k.generation)))
+	return mac
+}
+
+// arraySum is SHA-256 over what PostgreSQL's array_send makes of a bytea[]: dimensions, whether there are NULLs, element
+// type, and for each dimension its length and lower bound; then each element behind its length, -1 for NULL. A test
+// compares it with the server's.
+func arraySum(list [][]byte) [32]byte {
+	const bytea = 17 // the type's OID
+	if len(list) == 0 {
+		return sha256.Sum256([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytea})
+	}
+	nulls := uint32(0)
+	for _, e := range list {
+		if e == nil {
+			nulls = 1
+		}
+	}
+	b := make([]byte, 0, 20)
+	for _, n := range []uint32{1, nulls, bytea, uint32(len(list)), 1} {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	sum := sha256.New()
+	sum.Write(b)
+	for _, e := range list {
+		n := uint32(len(e))
+		if e == nil {
+			n = 1<<32 - 1
+		}
+		sum.Write(binary.BigEndian.AppendUint32(b[:0], n))
+		sum.Write(e)
+	}
+	return [32]byte(sum.Sum(nil))
 }
 
 // opening is the first entry of a new log: it names the log and its keys.

@@ -9,8 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger"
-	"github.com/pioneerdesk/tomkit/ledger/sign"
-	"github.com/pioneerdesk/tomkit/ledger/verify"
 	"github.com/pioneerdesk/tomkit/rls"
 )
 
@@ -191,14 +189,4 @@ func (l *Log) receipt(e *pending) ledger.Receipt {
 		Tenant: e.entry.Tenant, ID: e.entry.ID, Seq: e.entry.Seq, At: e.entry.CreatedAt,
 		LeafHash: e.receipt.LeafHash,
 	}, l.wait)
-}
-
-// signature signs a critical entry.
-func (k *keyring) signature(e *pending) (sig []byte, keyID *string, err error) {
-	if e.entry.Class != verify.Critical {
-		return nil, nil, nil
-	}
-	sig, err = k.entry.Sign(sign.ContextEntry, e.canonical)
-	id := k.entry.Public().ID().String()
-	return sig, &id, err
 }

@@ -96,119 +96,115 @@ CREATE FUNCTION tomkit.ledger_time(p_at timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN rtrim(rtrim(to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z';
 
--- The chain formula of TOM 3.3: text concatenation, 64 hexadecimal digits.
-CREATE FUNCTION tomkit.ledger_link(p_previous text, p_action text, p_entity_id text, p_narrative text, p_at timestamptz) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN encode(sha256(convert_to(p_previous || p_action || p_entity_id || p_narrative || tomkit.ledger_time(p_at), 'UTF8')), 'hex');
+-- Microseconds since 1970 as eight bytes: how the canonical form writes a time.
+CREATE FUNCTION tomkit.ledger_micros(p_at timestamptz) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN int8send((extract(epoch FROM p_at) * 1000000)::bigint);
 
--- The RFC 6962 leaf hash over the canonical form, version 1, of scheme bound (ledger/verify).
-CREATE FUNCTION tomkit.ledger_leaf(
-    p_seq bigint, p_id uuid, p_tenant uuid, p_user uuid, p_class text, p_at timestamptz, p_previous text, p_hash text,
-    p_action text, p_entity_type text, p_entity_id text, p_narrative text, p_details text) RETURNS bytea
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN sha256('\x0001'::bytea || int8send(p_seq) || uuid_send(p_id) || uuid_send(p_tenant)
-    || CASE WHEN p_user IS NULL THEN '\x00'::bytea ELSE '\x01'::bytea || uuid_send(p_user) END
-    || CASE p_class WHEN 'critical' THEN '\x0101'::bytea ELSE '\x0001'::bytea END
-    || int8send((extract(epoch FROM p_at) * 1000000)::bigint)
-    || decode(p_previous || p_hash, 'hex')
-    || int2send(octet_length(p_action)::smallint) || convert_to(p_action, 'UTF8')
-    || int2send(octet_length(p_entity_type)::smallint) || convert_to(p_entity_type, 'UTF8')
-    || int2send(octet_length(p_entity_id)::smallint) || convert_to(p_entity_id, 'UTF8')
-    || int2send(octet_length(p_narrative)::smallint) || convert_to(p_narrative, 'UTF8')
-    || int4send(octet_length(p_details)) || convert_to(p_details, 'UTF8'));
+-- Whose log, under which keys, what: what the code of an append starts with.
+CREATE FUNCTION tomkit.ledger_subject(p_purpose bytea, p_tenant uuid, p_generation integer) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN p_purpose || '\x00'::bytea || uuid_send(p_tenant) || int4send(p_generation);
 
--- Appends entries to a tenant's log. The entries continue the head at p_first, whose current_hash is p_previous[1]; all
--- arrays but the p_opening ones have one element per entry. The database makes seq, previous_hash, current_hash and the
--- leaf hash over every field itself; the given hashes must be the same, and p_mac admits exactly these leaves.
+-- Writes the personal values of entries behind p_first: index (2 bytes) ‖ commitment ‖ salt ‖ subject ‖ value each.
+-- +goose StatementBegin
+CREATE FUNCTION tomkit.ledger_keep_openings(p_tenant uuid, p_first bigint, p_openings bytea[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO tomkit.ledger_openings
+        SELECT p_tenant, p_first + get_byte(o, 0) * 256 + get_byte(o, 1), substring(o, 3, 32), substring(o, 35, 32),
+               encode(substring(o, 67, 16), 'hex')::uuid, convert_from(substring(o, 83), 'UTF8')
+        FROM unnest(p_openings) AS o;
+END $$;
+-- +goose StatementEnd
+
+-- Appends entries to a tenant's log, behind the head the caller knows.
+--
+-- p_rows are what the leaf hashes are over, 0x00 ‖ canonical form (ledger/verify), and everything a row says is cut out of
+-- them: so no column can differ from its leaf. p_cuts has ten bytes for each row, the 1-based places in it, as two bytes
+-- each, where action, entity type, entity id, narrative and details begin. p_signatures has one element for each row, NULL
+-- for an entry of class normal, or is empty.
+--
+-- The database enforces the position, the links from hash to hash and the order of time. That the caller is the process
+-- that holds the door key is what p_mac proves, over leaves, cuts, signatures and openings; the process vouches for what
+-- is in the rows, and every verification looks at that again. All that needs no head is done before the lock is taken.
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.ledger_append(
-    p_tenant uuid, p_generation integer, p_first bigint, p_previous text[], p_mac bytea,
-    p_ids uuid[], p_users uuid[], p_actions text[], p_entity_types text[], p_entity_ids text[], p_details text[],
-    p_narratives text[], p_hashes text[], p_times timestamptz[], p_classes text[], p_signatures bytea[],
-    p_signature_keys text[],
-    p_opening_seqs bigint[], p_opening_commitments bytea[], p_opening_salts bytea[], p_opening_subjects uuid[],
-    p_opening_values text[]) RETURNS void
+    p_tenant uuid, p_generation integer, p_first bigint, p_at timestamptz, p_mac bytea, p_rows bytea[], p_cuts bytea,
+    p_signatures bytea[], p_signature_key text, p_openings bytea[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_count  bigint := cardinality(p_ids);
-    v_head   record;
-    v_leaves bytea;
-    v_good   boolean;
-    v_last   timestamptz := p_times[v_count];
-    v_rows   bigint;
+    v_count    integer := cardinality(p_rows);
+    v_tenant   bytea := uuid_send(p_tenant);
+    v_micros   bytea := tomkit.ledger_micros(p_at);
+    v_leaves   bytea; -- of all rows, 32 bytes each
+    v_previous bytea;
+    v_hashes   bytea;
+    v_good     boolean;
+    v_door     record;
+    v_head     record;
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at, l.door_inner, l.door_outer INTO v_head
-    FROM tomkit.ledger_heads h
-    CROSS JOIN LATERAL (SELECT * FROM tomkit.ledger_logs x WHERE x.tenant_id = p_tenant ORDER BY x.epoch DESC LIMIT 1) l
-    WHERE h.tenant_id = p_tenant;
-    IF v_head.closed_at IS NOT NULL THEN
-        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
+    SELECT string_agg(sha256(u.c), ''), string_agg(substring(u.c, u.p, 32), ''), string_agg(substring(u.c, u.p + 32, 32), ''),
+           bool_and(substring(u.c, 1, 10) = '\x0001'::bytea || int8send(p_first + u.n) AND substring(u.c, 27, 16) = v_tenant
+               AND substring(u.c, u.p - 8, 8) = v_micros)
+    INTO v_leaves, v_previous, v_hashes, v_good
+    FROM (SELECT r.c, r.n - 1 AS n, 54 + 16 * get_byte(r.c, 42) AS p FROM unnest(p_rows) WITH ORDINALITY AS r (c, n) OFFSET 0) u;
+    SELECT l.door_inner, l.door_outer INTO v_door
+    FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
+    IF FOUND AND (p_mac = tomkit.ledger_mac(v_door.door_inner, v_door.door_outer,
+           tomkit.ledger_subject('tomkit/ledger/append/v1', p_tenant, p_generation) || int4send(v_count) || v_leaves || p_cuts
+           || sha256(array_send(p_signatures)) || sha256(array_send(p_openings)) || convert_to(p_signature_key, 'UTF8'))
+           ) IS NOT TRUE THEN -- so it is with any NULL
+        RAISE EXCEPTION 'ledger: entries are not authentic' USING ERRCODE = 'TKL02';
     END IF;
-    IF NOT FOUND OR v_head.size <> p_first OR v_head.head_hash <> p_previous[1] OR v_head.generation <> p_generation THEN
-        RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
+    IF v_good IS NOT TRUE OR substring(v_previous, 33) <> substring(v_hashes, 1, 32 * v_count - 32) THEN
+        RAISE EXCEPTION 'ledger: entries do not continue the log' USING ERRCODE = 'TKL03';
     END IF;
-    IF v_last > clock_timestamp() + interval '1 minute' THEN
+    IF p_at > clock_timestamp() + interval '1 minute' THEN
         RAISE EXCEPTION 'ledger: time in the future' USING ERRCODE = 'TKL04';
     END IF;
 
-    IF v_count = 1 THEN -- the usual business transaction, in the cheapest way
-        v_good := v_last >= v_head.last_at AND p_hashes[1] =
-            tomkit.ledger_link(p_previous[1], p_actions[1], p_entity_ids[1], p_narratives[1], v_last);
-        v_leaves := tomkit.ledger_leaf(p_first, p_ids[1], p_tenant, p_users[1], p_classes[1], v_last, p_previous[1], p_hashes[1],
-            p_actions[1], p_entity_types[1], p_entity_ids[1], p_narratives[1], p_details[1]);
-        INSERT INTO tomkit.audit_logs (
-            tenant_id, seq, id, user_id, action, entity_type, entity_id, details, nis2_narrative, previous_hash,
-            current_hash, dilithium_signature, created_at, class, scheme, signature_key, leaf_hash)
-        VALUES (p_tenant, p_first, p_ids[1], p_users[1], p_actions[1], p_entity_types[1], p_entity_ids[1], p_details[1]::json,
-            p_narratives[1], p_previous[1], p_hashes[1], p_signatures[1], v_last, p_classes[1], 'bound', p_signature_keys[1], v_leaves);
-    ELSE
-        WITH written AS (
-            INSERT INTO tomkit.audit_logs (
-                tenant_id, seq, id, user_id, action, entity_type, entity_id, details, nis2_narrative, previous_hash,
-                current_hash, dilithium_signature, created_at, class, scheme, signature_key, leaf_hash)
-            SELECT p_tenant, p_first + u.n - 1, u.id, u.user_id, u.action, u.entity_type, u.entity_id, u.details::json, u.narrative,
-                   u.previous, tomkit.ledger_link(u.previous, u.action, u.entity_id, u.narrative, u.at),
-                   u.signature, u.at, u.class, 'bound', u.signature_key,
-                   tomkit.ledger_leaf(p_first + u.n - 1, u.id, p_tenant, u.user_id, u.class, u.at, u.previous, u.hash,
-                       u.action, u.entity_type, u.entity_id, u.narrative, u.details)
-            FROM unnest(p_ids, p_users, p_actions, p_entity_types, p_entity_ids, p_details, p_narratives, p_previous, p_hashes,
-                        p_times, p_classes, p_signatures, p_signature_keys) WITH ORDINALITY
-                AS u (id, user_id, action, entity_type, entity_id, details, narrative, previous, hash, at, class, signature,
-                      signature_key, n)
-            RETURNING seq, leaf_hash, current_hash, created_at)
-        SELECT string_agg(w.leaf_hash, ''::bytea ORDER BY w.seq),
-               count(*) = v_count AND array_agg(w.current_hash ORDER BY w.seq) = p_hashes
-                   AND p_previous[2:] = p_hashes[:v_count - 1] AND bool_and(w.created_at >= w.before)
-        INTO v_leaves, v_good
-        FROM (SELECT x.*, coalesce(lag(x.created_at) OVER (ORDER BY x.seq), v_head.last_at) AS before FROM written x) w;
+    PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
+    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at INTO v_head
+    FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant;
+    IF v_head.closed_at IS NOT NULL THEN
+        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
     END IF;
-    IF v_good IS NOT TRUE THEN
+    IF NOT FOUND OR v_head.size <> p_first OR v_head.head_hash <> encode(substring(v_previous, 1, 32), 'hex')
+       OR v_head.generation <> p_generation THEN
+        RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
+    END IF;
+    IF p_at < v_head.last_at THEN
         RAISE EXCEPTION 'ledger: entries do not continue the log' USING ERRCODE = 'TKL03';
     END IF;
-    IF p_mac IS DISTINCT FROM tomkit.ledger_mac(v_head.door_inner, v_head.door_outer,
-           'tomkit/ledger/append/v1'::bytea || '\x00'::bytea || uuid_send(p_tenant) || int4send(p_generation)
-           || int8send(p_first) || v_leaves) THEN
-        RAISE EXCEPTION 'ledger: entries are not authentic' USING ERRCODE = 'TKL02';
+    INSERT INTO tomkit.audit_logs (
+        tenant_id, seq, id, user_id, action, entity_type, entity_id, details, nis2_narrative, previous_hash,
+        current_hash, dilithium_signature, created_at, class, scheme, signature_key, leaf_hash)
+    SELECT p_tenant, p_first + u.i, encode(substring(u.c, 11, 16), 'hex')::uuid,
+           CASE u.action WHEN 120 THEN NULL ELSE encode(substring(u.c, 44, 16), 'hex')::uuid END,
+           convert_from(substring(u.c, u.action, u.type - u.action - 2), 'UTF8'),
+           convert_from(substring(u.c, u.type, u.entity - u.type - 2), 'UTF8'),
+           convert_from(substring(u.c, u.entity, u.narrative - u.entity - 2), 'UTF8'),
+           convert_from(substring(u.c, u.details), 'UTF8')::json,
+           convert_from(substring(u.c, u.narrative, u.details - u.narrative - 4), 'UTF8'),
+           encode(substring(v_previous, 32 * u.i + 1, 32), 'hex'), encode(substring(v_hashes, 32 * u.i + 1, 32), 'hex'),
+           u.signature, p_at, CASE WHEN u.signature IS NULL THEN 'normal' ELSE 'critical' END, 'bound',
+           CASE WHEN u.signature IS NOT NULL THEN p_signature_key END, substring(v_leaves, 32 * u.i + 1, 32)
+    FROM (SELECT r.c, r.signature, r.n::integer - 1 AS i,
+                 get_byte(p_cuts, r.n::integer * 10 - 10) * 256 + get_byte(p_cuts, r.n::integer * 10 - 9) AS action,
+                 get_byte(p_cuts, r.n::integer * 10 - 8) * 256 + get_byte(p_cuts, r.n::integer * 10 - 7) AS type,
+                 get_byte(p_cuts, r.n::integer * 10 - 6) * 256 + get_byte(p_cuts, r.n::integer * 10 - 5) AS entity,
+                 get_byte(p_cuts, r.n::integer * 10 - 4) * 256 + get_byte(p_cuts, r.n::integer * 10 - 3) AS narrative,
+                 get_byte(p_cuts, r.n::integer * 10 - 2) * 256 + get_byte(p_cuts, r.n::integer * 10 - 1) AS details
+          FROM unnest(p_rows, p_signatures) WITH ORDINALITY AS r (c, signature, n) OFFSET 0) u;
+    IF cardinality(p_openings) > 0 THEN
+        PERFORM tomkit.ledger_keep_openings(p_tenant, p_first, p_openings);
     END IF;
-
-    IF cardinality(p_opening_seqs) > 0 THEN
-        INSERT INTO tomkit.ledger_openings
-            SELECT p_tenant, o.seq, o.commitment, o.salt, o.subject, o.value
-            FROM unnest(p_opening_seqs, p_opening_commitments, p_opening_salts, p_opening_subjects, p_opening_values)
-                AS o (seq, commitment, salt, subject, value)
-            WHERE o.seq BETWEEN p_first AND p_first + v_count - 1
-              AND o.commitment = sha256('tomkit/personal/v1'::bytea || '\x00'::bytea || o.salt || convert_to(o.value, 'UTF8'));
-        GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> cardinality(p_opening_seqs) THEN
-            RAISE EXCEPTION 'ledger: an opening does not fit' USING ERRCODE = 'TKL03';
-        END IF;
-    END IF;
-
-    UPDATE tomkit.ledger_heads h SET size = p_first + v_count, head_hash = p_hashes[v_count], last_at = v_last
+    UPDATE tomkit.ledger_heads h
+    SET size = p_first + v_count, head_hash = encode(substring(v_hashes, 32 * v_count - 31), 'hex'), last_at = p_at
     WHERE h.tenant_id = p_tenant;
 END $$;
 -- +goose StatementEnd
@@ -300,8 +296,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION
     tomkit.ledger_state(uuid), tomkit.ledger_lock(uuid), tomkit.ledger_publishing(uuid, boolean),
     tomkit.ledger_create(uuid, text, bytea, bytea, text, text[], text[], bytea[], text[]),
-    tomkit.ledger_append(uuid, integer, bigint, text[], bytea, uuid[], uuid[], text[], text[], text[], text[], text[], text[],
-        timestamptz[], text[], bytea[], text[], bigint[], bytea[], bytea[], uuid[], text[]),
+    tomkit.ledger_append(uuid, integer, bigint, timestamptz, bytea, bytea[], bytea, bytea[], text, bytea[]),
     tomkit.ledger_publish(uuid, bigint, bytea, text, timestamptz, bytea, smallint[], bigint[], bytea[], bytea[])
     TO tomkit_app, tomkit_system;
 GRANT EXECUTE ON FUNCTION tomkit.ledger_unpublished(integer) TO tomkit_system;
