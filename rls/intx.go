@@ -37,7 +37,7 @@ func (s Scope) InTx(ctx context.Context, fn func(context.Context, *Tx) error) er
 	open := &atomic.Bool{}
 	open.Store(true)
 	tx := &Tx{scope: s}
-	lazy := &lazyTx{conn: conn.Conn(), sql: sql, value: value}
+	lazy := &lazyTx{conn: conn.Conn(), sql: sql, value: value, level: s.db.levels[s.role()]}
 	tx.Tx = lazy
 	inner := context.WithValue(ctx, nestedKey{s.db}, open)
 	lazy.ctx = inner

@@ -12,8 +12,9 @@ import (
 type DB struct {
 	cfg              Config
 	sign             *signer
-	app, msp, system *pgxpool.Pool   // nil where no URL was given
-	pooled           map[string]bool // by role: a pooler is between us and the server
+	app, msp, system *pgxpool.Pool     // nil where no URL was given
+	pooled           map[string]bool   // by role: a pooler is between us and the server
+	levels           map[string]string // by role: what sealed transactions are flushed with
 }
 
 // Open connects the configured logins and refuses to return a DB that would not isolate: it probes what each login is
@@ -27,7 +28,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{cfg: cfg, sign: sign, pooled: map[string]bool{}}
+	db := &DB{cfg: cfg, sign: sign, pooled: map[string]bool{}, levels: map[string]string{}}
 	for _, l := range []struct {
 		role, url string
 		pool      **pgxpool.Pool
@@ -66,6 +67,9 @@ func (db *DB) openLogin(ctx context.Context, role, url string, pool **pgxpool.Po
 	}
 	defer conn.Release()
 	if err := probeLogin(ctx, conn.Conn(), role); err != nil {
+		return err
+	}
+	if db.levels[role], err = flushLevel(ctx, conn.Conn(), role); err != nil {
 		return err
 	}
 	if db.cfg.Check != nil {

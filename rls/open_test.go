@@ -261,10 +261,10 @@ func TestRoundTrips(t *testing.T) {
 			require.NoError(t, a.InTx(t.Context(), func(ctx context.Context, tx *rls.Tx) error {
 				if sealed {
 					tx.Sealer(func() rls.Sealer {
-						return sealFunc(func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+						return sealFunc(func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 							b := &pgx.Batch{}
 							b.Queue(sql, 1)
-							return commit(b)
+							return commit(b, nil)
 						})
 					})
 				}

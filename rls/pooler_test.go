@@ -107,11 +107,11 @@ func everyScope(t *testing.T, f *fixture, db *rls.DB) {
 			return err
 		}), "a savepoint")
 		tx.Sealer(func() rls.Sealer {
-			return sealFunc(func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+			return sealFunc(func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 				last := &pgx.Batch{}
 				last.Queue(countDevices).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 				sealed = true
-				return commit(last)
+				return commit(last, nil)
 			})
 		})
 		return nil

@@ -67,6 +67,17 @@ func (s Scope) login() (pool *pgxpool.Pool, sql, value string, err error) {
 	return pool, sql, value, nil
 }
 
+// role returns the role of the scope's login.
+func (s Scope) role() string {
+	switch s.kind {
+	case scopeMSP:
+		return RoleMSP
+	case scopeSystem:
+		return RoleSystem
+	}
+	return RoleApp
+}
+
 // acquire takes a connection from the scope's login.
 func (s Scope) acquire(ctx context.Context) (conn *pgxpool.Conn, sql, value string, err error) {
 	if s.db != nil && s.db.nested(ctx) {

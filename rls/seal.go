@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,17 +14,23 @@ const sealSavepoint = "rls_seal"
 
 // A Sealer ends a transaction: it writes its last statements together with COMMIT.
 //
-// Seal reads what it needs through tx and then calls commit with its last statements. commit sends SAVEPOINT, the
-// statements and COMMIT as one pipeline, one round trip; results are read by the callbacks of the queued queries. If a
-// statement fails, commit returns its error with the transaction still open and undone to the savepoint, so locks taken
-// by the statements are released and Seal may look again and retry. If commit returns nil the transaction is committed.
+// Seal reads what it needs through tx and then calls commit with its last statements.
+type Sealer interface {
+	Seal(ctx context.Context, tx pgx.Tx, commit Commit) error
+}
+
+// Commit sends SAVEPOINT, the statements of b and COMMIT as one pipeline, one round trip; results are read by the
+// callbacks of the queued queries. If a statement fails, Commit returns its error with the transaction still open and
+// undone to the savepoint, so locks taken by the statements are released and the sealer may look again and retry. If Commit
+// returns nil the transaction is committed and durable. Its locks are released as soon as it is committed; that it is
+// durable is awaited without them.
 //
-// Three errors of commit end the transaction: one matching [ErrCommitUnknown], one matching [ErrCommitted] (a callback
+// sent, unless nil, is called when everything was written to the connection and the answer is awaited.
+//
+// Three errors end the transaction: one matching [ErrCommitUnknown], one matching [ErrCommitted] (a callback
 // failed after the commit), and a refusal of COMMIT itself, such as a deferred constraint; further calls then return
 // pgx.ErrTxClosed. Seal returning nil without a successful commit rolls back with [ErrNotSealed].
-type Sealer interface {
-	Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error
-}
+type Commit func(b *pgx.Batch, sent func()) error
 
 // Sealer returns tx's sealer, calling create for it the first time. A transaction has at most one, which runs after all
 // [Tx.BeforeCommit] hooks.
@@ -37,8 +44,8 @@ func (tx *Tx) Sealer(create func() Sealer) Sealer {
 // seal lets s commit.
 func (t *lazyTx) seal(ctx context.Context, s Sealer) error {
 	committed := false
-	err := s.Seal(ctx, t, func(b *pgx.Batch) error {
-		err := t.sealBatch(ctx, b)
+	err := s.Seal(ctx, t, func(b *pgx.Batch, sent func()) error {
+		err := t.sealBatch(ctx, b, sent)
 		committed = committed || err == nil
 		return err
 	})
@@ -49,15 +56,12 @@ func (t *lazyTx) seal(ctx context.Context, s Sealer) error {
 }
 
 // sealBatch is the commit function of a sealer.
-func (t *lazyTx) sealBatch(ctx context.Context, b *pgx.Batch) error {
+func (t *lazyTx) sealBatch(ctx context.Context, b *pgx.Batch, sent func()) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
-	queries := make([]*pgx.QueuedQuery, 0, b.Len()+2)
-	queries = append(queries, &pgx.QueuedQuery{SQL: "savepoint " + sealSavepoint})
-	queries = append(queries, b.QueuedQueries...)
-	queries = append(queries, &pgx.QueuedQuery{SQL: "commit"})
-	err := t.sendSeal(ctx, queries)
+	e := newEnding(t.level)
+	err := t.sendSeal(ctx, slices.Concat(e.before, b.QueuedQueries, e.after), sent)
 	status := t.conn.PgConn().TxStatus()
 	switch {
 	case err == nil && status == 'I':
@@ -70,7 +74,7 @@ func (t *lazyTx) sealBatch(ctx context.Context, b *pgx.Batch) error {
 		return commitError(t.conn, err)
 	case status == 'I' && t.begun:
 		t.done.Store(true)
-		return ended(err)
+		return e.ended(err)
 	case status == 'E':
 		return t.undoSeal(ctx, err)
 	}
@@ -78,22 +82,30 @@ func (t *lazyTx) sealBatch(ctx context.Context, b *pgx.Batch) error {
 }
 
 // sendSeal sends the pipeline, with BEGIN in front if nothing was sent before.
-func (t *lazyTx) sendSeal(ctx context.Context, queries []*pgx.QueuedQuery) error {
+func (t *lazyTx) sendSeal(ctx context.Context, queries []*pgx.QueuedQuery, sent func()) error {
+	if sent == nil {
+		sent = func() {}
+	}
 	if !t.begun {
-		br, err := t.start(ctx, queries...)
+		br, err := t.startSent(ctx, sent, queries...)
 		if err != nil {
 			return err
 		}
 		return br.Close()
 	}
-	return t.conn.SendBatch(ctx, &pgx.Batch{QueuedQueries: queries}).Close()
+	br := t.conn.SendBatch(ctx, &pgx.Batch{QueuedQueries: queries})
+	sent()
+	return br.Close()
 }
 
-// ended explains an error of a pipeline after which no transaction is open: COMMIT was refused, or it succeeded and a
-// callback failed.
-func ended(err error) error {
+// ended explains an error of a pipeline after which no transaction is open: COMMIT was refused, or it succeeded and the
+// flush or a callback failed.
+func (e *ending) ended(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	switch {
+	case errors.As(err, &pg) && e.committed:
+		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+	case errors.As(err, &pg):
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCommitted, err)

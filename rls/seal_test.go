@@ -13,9 +13,9 @@ import (
 )
 
 // sealFunc is a sealer made of a function.
-type sealFunc func(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error
+type sealFunc func(ctx context.Context, tx pgx.Tx, commit rls.Commit) error
 
-func (f sealFunc) Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error {
+func (f sealFunc) Seal(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 	return f(ctx, tx, commit)
 }
 
@@ -45,11 +45,11 @@ func TestSealer(t *testing.T) {
 			t.Run("commits and hands out results", func(t *testing.T) {
 				before := sealed()
 				var n int
-				require.NoError(t, in(statements, func(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error {
+				require.NoError(t, in(statements, func(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 					b := insert(100 + 10*statements)
 					b.Queue(countDevices).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
-					require.NoError(t, commit(b))
-					require.ErrorIs(t, commit(insert(999)), pgx.ErrTxClosed)
+					require.NoError(t, commit(b, nil))
+					require.ErrorIs(t, commit(insert(999), nil), pgx.ErrTxClosed)
 					_, err := tx.Exec(ctx, "SELECT 1")
 					require.ErrorIs(t, err, pgx.ErrTxClosed)
 					return nil
@@ -59,12 +59,12 @@ func TestSealer(t *testing.T) {
 			})
 			t.Run("retries after a statement failed, with its locks released", func(t *testing.T) {
 				before := sealed()
-				require.NoError(t, in(statements, func(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error {
+				require.NoError(t, in(statements, func(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 					for range 3 {
 						b := &pgx.Batch{}
 						b.Queue("SELECT pg_advisory_xact_lock(4711)")
 						b.Queue("INSERT INTO tomkit.devices VALUES ($1, 1, 'twice')", f.a)
-						requireCode(t, "23505", commit(b))
+						requireCode(t, "23505", commit(b, nil))
 						var free bool
 						require.NoError(t, f.super.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(4711)").Scan(&free))
 						require.True(t, free)
@@ -72,7 +72,7 @@ func TestSealer(t *testing.T) {
 						require.NoError(t, tx.QueryRow(ctx, countDevices).Scan(&n), "the transaction is open and has its context")
 						require.NotZero(t, n)
 					}
-					return commit(insert(101 + 10*statements))
+					return commit(insert(101 + 10*statements), nil)
 				}))
 				require.Equal(t, before+1, sealed())
 			})
@@ -80,17 +80,17 @@ func TestSealer(t *testing.T) {
 	}
 	t.Run("rolls back when it gives up", func(t *testing.T) {
 		before := sealed()
-		require.ErrorIs(t, in(1, func(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error {
+		require.ErrorIs(t, in(1, func(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 			b := insert(200)
 			b.Queue("SELECT 1/0")
-			requireCode(t, "22012", commit(b))
+			requireCode(t, "22012", commit(b, nil))
 			return errNo
 		}), errNo)
 		require.Equal(t, before, sealed())
 	})
 	t.Run("rolls back when it returns without committing", func(t *testing.T) {
 		before := sealed()
-		require.ErrorIs(t, in(1, func(ctx context.Context, tx pgx.Tx, _ func(*pgx.Batch) error) error {
+		require.ErrorIs(t, in(1, func(ctx context.Context, tx pgx.Tx, _ rls.Commit) error {
 			_, err := tx.Exec(ctx, "INSERT INTO tomkit.devices VALUES ($1, 201, 'sealed')", f.a)
 			return err
 		}), rls.ErrNotSealed)
@@ -98,17 +98,17 @@ func TestSealer(t *testing.T) {
 	})
 	t.Run("rolls back when it panics", func(t *testing.T) {
 		require.Panics(t, func() {
-			_ = in(1, func(context.Context, pgx.Tx, func(*pgx.Batch) error) error { panic("boom") })
+			_ = in(1, func(context.Context, pgx.Tx, rls.Commit) error { panic("boom") })
 		})
 		require.Equal(t, rowsA, count(t, a, countDevices+" WHERE name LIKE 'a%'"))
 	})
 	t.Run("says so when the commit is done and a callback failed", func(t *testing.T) {
 		before := sealed()
-		err := in(1, func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+		err := in(1, func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 			b := insert(202)
 			b.QueuedQueries[0].Exec(nil)
 			b.QueuedQueries[0].Fn = func(pgx.BatchResults) error { return errNo }
-			return commit(b)
+			return commit(b, nil)
 		})
 		require.ErrorIs(t, err, rls.ErrCommitted)
 		require.ErrorIs(t, err, errNo)
@@ -116,20 +116,20 @@ func TestSealer(t *testing.T) {
 	})
 	t.Run("reports a COMMIT that is refused", func(t *testing.T) {
 		before := sealed()
-		requireCode(t, "23503", in(1, func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+		requireCode(t, "23503", in(1, func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 			b := insert(203)
 			b.Queue("INSERT INTO tomkit.notes (tenant_id, device_id, body) VALUES ($1, 55, 'x')", f.a)
-			err := commit(b)
-			require.ErrorIs(t, commit(insert(204)), pgx.ErrTxClosed)
+			err := commit(b, nil)
+			require.ErrorIs(t, commit(insert(204), nil), pgx.ErrTxClosed)
 			return err
 		}))
 		require.Equal(t, before, sealed())
 	})
 	t.Run("knows that a statement that could not be encoded was not committed", func(t *testing.T) {
-		err := in(1, func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+		err := in(1, func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 			b := insert(205)
 			b.Queue("SELECT $1::int", struct{}{})
-			return commit(b)
+			return commit(b, nil)
 		})
 		require.Error(t, err)
 		require.NotErrorIs(t, err, rls.ErrCommitUnknown)
@@ -137,9 +137,9 @@ func TestSealer(t *testing.T) {
 	})
 	t.Run("does not run after an error and runs after the hooks", func(t *testing.T) {
 		var order []string
-		seal := sealFunc(func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+		seal := sealFunc(func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 			order = append(order, "seal")
-			return commit(&pgx.Batch{})
+			return commit(&pgx.Batch{}, nil)
 		})
 		require.NoError(t, a.InTx(t.Context(), func(ctx context.Context, tx *rls.Tx) error {
 			one := tx.Sealer(func() rls.Sealer { return seal })
@@ -196,11 +196,11 @@ func TestLostConnections(t *testing.T) {
 			defer cancel()
 			require.ErrorIs(t, a.InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
 				tx.Sealer(func() rls.Sealer {
-					return sealFunc(func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+					return sealFunc(func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 						b := &pgx.Batch{}
 						b.Queue(note, f.a, how)
-						err := commit(b)
-						require.ErrorIs(t, commit(&pgx.Batch{}), pgx.ErrTxClosed)
+						err := commit(b, nil)
+						require.ErrorIs(t, commit(&pgx.Batch{}, nil), pgx.ErrTxClosed)
 						return err
 					})
 				})

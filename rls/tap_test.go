@@ -197,9 +197,9 @@ func TestALostCommitIsUnknown(t *testing.T) {
 					_, err := tx.Exec(ctx, sql, f.a)
 					require.NoError(t, err)
 					tx.Sealer(func() rls.Sealer {
-						return sealFunc(func(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
+						return sealFunc(func(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
 							before()
-							return commit(&pgx.Batch{})
+							return commit(&pgx.Batch{}, nil)
 						})
 					})
 					return nil

@@ -18,6 +18,7 @@ type lazyTx struct {
 	conn       *pgx.Conn
 	ctx        context.Context // of the closure, only for Conn, which has none of its own
 	sql, value string          // the statement that sets the context
+	level      string          // what a sealed transaction is flushed with, see flush.go
 	begun      bool            // BEGIN was executed
 	failed     error           // the first statement was refused before BEGIN could be
 	done       atomic.Bool     // closed: the only field another goroutine may meet
@@ -39,6 +40,11 @@ func (t *lazyTx) usable() error {
 
 // start sends BEGIN, the context and queries as one pipeline and reads the first two results.
 func (t *lazyTx) start(ctx context.Context, queries ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
+	return t.startSent(ctx, func() {}, queries...)
+}
+
+// startSent is start, and calls sent when everything was written.
+func (t *lazyTx) startSent(ctx context.Context, sent func(), queries ...*pgx.QueuedQuery) (pgx.BatchResults, error) {
 	if err := refuseEmpty(queries); err != nil {
 		return nil, err
 	}
@@ -47,6 +53,7 @@ func (t *lazyTx) start(ctx context.Context, queries ...*pgx.QueuedQuery) (pgx.Ba
 	b.Queue(t.sql, t.value)
 	b.QueuedQueries = append(b.QueuedQueries, queries...)
 	br := t.conn.SendBatch(ctx, b)
+	sent()
 	_, err := br.Exec()
 	if err == nil {
 		t.begun = true

@@ -203,8 +203,8 @@ func TestAppendAndRecordTxShareALog(t *testing.T) {
 // foreign is somebody else's sealer.
 type foreign struct{}
 
-func (foreign) Seal(_ context.Context, _ pgx.Tx, commit func(*pgx.Batch) error) error {
-	return commit(&pgx.Batch{})
+func (foreign) Seal(_ context.Context, _ pgx.Tx, commit rls.Commit) error {
+	return commit(&pgx.Batch{}, nil)
 }
 
 func TestRecordTxRefusesAForeignSealer(t *testing.T) {

@@ -37,7 +37,7 @@ type part struct {
 }
 
 // Seal implements rls.Sealer.
-func (s *seal) Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error {
+func (s *seal) Seal(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 	parts := s.parts()
 	for i, p := range parts {
 		if err := p.chain.take(ctx); err != nil {
@@ -53,7 +53,7 @@ func (s *seal) Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) erro
 				return err
 			}
 		}
-		err := commit(batch)
+		err := commit(batch, nil)
 		if err == nil {
 			for _, p := range parts {
 				s.log.settle(p)
