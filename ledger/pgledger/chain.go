@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,17 +30,22 @@ func parseHash(text string) (h [32]byte, err error) {
 	return h, err
 }
 
-// chain is what this process knows about one tenant's log. Whoever holds turn may use the fields below it; writers of
-// this process take turns, so that the cached head is right unless another process wrote.
+// chain is what this process knows about one tenant's log. It is never more than a guess: the database compares it with
+// what is there. Whoever holds turn may use the fields below it. Writers that need the head take turns; one that has sent
+// its entries passes the turn on with the head they lead to, before their commit is answered.
 type chain struct {
 	tenant uuid.UUID
 	turn   chan struct{} // holds one token
 
 	keys  *keyring // nil until read
 	head  head
-	known bool // head is what the last commit left
+	known bool // head is what the last commit left, or will leave
 	// contended counts down the writes that lock before they look, after another process was met.
 	contended int
+
+	ring     atomic.Pointer[keyring] // keys, for writers without a turn
+	seen     atomic.Pointer[head]    // the newest committed head
+	doubtful atomic.Bool             // what head was passed on with may not come
 
 	published published // publish.go
 	guard     guard     // guard.go
@@ -67,6 +73,38 @@ func (c *chain) take(ctx context.Context) error {
 }
 
 func (c *chain) pass() { c.turn <- struct{}{} }
+
+// saw notes a committed head.
+func (c *chain) saw(h head) {
+	for {
+		old := c.seen.Load()
+		if old != nil && old.size >= h.size || c.seen.CompareAndSwap(old, &h) {
+			return
+		}
+	}
+}
+
+// found notes a head that was read under the database's lock or, without it, is as good as any. The caller has the turn.
+func (c *chain) found(h head) {
+	c.seen.Store(&h) // also where it is less than what was there before a restore
+	c.head, c.known = h, true
+}
+
+// guess brings head up to date with what was seen since. The caller has the turn.
+func (c *chain) guess() {
+	if c.doubtful.Swap(false) {
+		c.known = false
+	}
+	if seen := c.seen.Load(); c.known && seen != nil && seen.size > c.head.size {
+		c.head = *seen
+	}
+}
+
+// hasKeys sets the keys. The caller has the turn.
+func (c *chain) hasKeys(k *keyring) {
+	c.keys = k
+	c.ring.Store(k)
+}
 
 // chains holds the chains of this process, at most about max of them when idle.
 type chains struct {
@@ -152,13 +190,13 @@ func (l *Log) load(ctx context.Context, q querier, c *chain) error {
 		if err != nil {
 			return err
 		}
-		c.keys = keys
+		c.hasKeys(keys)
 	}
 	h, err := parseHash(hash)
 	if err != nil {
 		return err
 	}
-	c.head, c.known = head{size: uint64(size), hash: h, at: at.UTC()}, true
+	c.found(head{size: uint64(size), hash: h, at: at.UTC()})
 	return nil
 }
 
@@ -184,6 +222,6 @@ func (l *Log) lock(ctx context.Context, q querier, c *chain) error {
 	if err != nil {
 		return err
 	}
-	c.head, c.known = head{size: uint64(size), hash: h, at: at.UTC()}, true
+	c.found(head{size: uint64(size), hash: h, at: at.UTC()})
 	return nil
 }

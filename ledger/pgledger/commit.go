@@ -16,8 +16,10 @@ import (
 
 // commit writes entries of one tenant in one transaction of their own. If the connection is lost on the way, the database
 // is asked what became of them.
-func (l *Log) commit(ctx context.Context, tenant uuid.UUID, entries []*pending) error {
-	err := l.transact(ctx, tenant, &seal{log: l, entries: entries})
+//
+// sent, unless nil, is called once when the entries are on their way, at the latest when it is known what became of them.
+func (l *Log) commit(ctx context.Context, tenant uuid.UUID, entries []*pending, sent func()) error {
+	err := l.transact(ctx, tenant, &seal{log: l, entries: entries, sent: sent})
 	if err == nil || !unknown(err) && !(pgconn.SafeToRetry(err) && ctx.Err() == nil) {
 		return err
 	}
@@ -25,14 +27,10 @@ func (l *Log) commit(ctx context.Context, tenant uuid.UUID, entries []*pending) 
 }
 
 func (l *Log) transact(ctx context.Context, tenant uuid.UUID, s *seal) error {
-	err := l.db.Tenant(tenant).InTx(ctx, func(_ context.Context, tx *rls.Tx) error {
+	return l.db.Tenant(tenant).InTx(ctx, func(_ context.Context, tx *rls.Tx) error {
 		tx.Sealer(func() rls.Sealer { return s })
 		return nil
 	})
-	if errors.Is(err, errLanded) {
-		return nil
-	}
-	return err
 }
 
 // unknown reports whether the transaction may have been committed although err is not nil.
@@ -41,8 +39,8 @@ func unknown(err error) bool {
 }
 
 // resolve finds out what became of entries whose commit was interrupted, and writes them if they are not there. Their
-// first transaction may still be running: but it needs the same head, so of the two only one can be committed, and ids
-// are unique. Ids are looked up under the lock.
+// first transaction may still be running: but ids are unique, so of the two only one can be committed. Ids are looked up
+// under the lock.
 func (l *Log) resolve(tenant uuid.UUID, entries []*pending) error {
 	ctx, cancel := context.WithTimeout(context.Background(), l.cfg.CommitTimeout)
 	defer cancel()

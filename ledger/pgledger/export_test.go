@@ -61,5 +61,5 @@ func (l *Log) AppendAlso(ctx context.Context, ev record.Event, also func(b *pgx.
 		return err
 	}
 	p.also = func(b *pgx.Batch, k *keyring) error { return also(b, p.entry.Seq, k.generation) }
-	return l.commit(ctx, ev.Tenant, []*pending{p})
+	return l.commit(ctx, ev.Tenant, []*pending{p}, nil)
 }

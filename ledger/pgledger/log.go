@@ -144,7 +144,7 @@ func (l *Log) AppendBatch(ctx context.Context, events []record.Event) ([]ledger.
 		return nil, err
 	}
 	defer l.running.Done()
-	if err := l.commit(ctx, events[0].Tenant, entries); err != nil {
+	if err := l.commit(ctx, events[0].Tenant, entries, nil); err != nil {
 		return nil, err
 	}
 	receipts := make([]ledger.Receipt, len(entries))

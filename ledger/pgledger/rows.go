@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"time"
@@ -80,14 +81,52 @@ func (r *rows) add(k *keyring, p *pending, i, n int) error {
 			return fmt.Errorf("pgledger: append: sign: %w", err)
 		}
 	}
+	r.openings = p.packOpenings(r.openings, i)
+	return nil
+}
+
+// packOpenings appends the openings of the i-th entry of a call.
+func (p *pending) packOpenings(list [][]byte, i int) [][]byte {
 	for j := range p.openings {
 		o := &p.openings[j]
 		b := make([]byte, 0, 2+32+32+16+len(o.Value))
 		b = binary.BigEndian.AppendUint16(b, uint16(i))
 		b = append(append(append(b, o.Commitment[:]...), o.Salt[:]...), o.Subject[:]...)
-		r.openings = append(r.openings, append(b, o.Value...))
+		list = append(list, append(b, o.Value...))
 	}
-	return nil
+	return list
+}
+
+const recordSQL = `SELECT tomkit.ledger_record($1::uuid, $2::integer, $3::timestamptz, $4::bytea, $5::bytea, $6::bytea[])`
+
+// errPlace means that the database made other hashes than this process would have: one of the two is wrong.
+var errPlace = errors.New("pgledger: append: the database's hash is another one")
+
+// queueRecord queues an entry whose place the database finds, and notes the place when the answer comes.
+func (l *Log) queueRecord(b *pgx.Batch, k *keyring, p *part, e *pending) {
+	at := verify.Timestamp(l.cfg.Now())
+	openings := e.packOpenings([][]byte{}, 0)
+	mac := k.mac("record")
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())))
+	sum := arraySum(openings)
+	mac.Write(sum[:])
+	mac.Write(e.input)
+	b.Queue(recordSQL, k.tenant, k.generation, at, mac.Sum(nil), e.input, openings).QueryRow(func(row pgx.Row) error {
+		var place []byte
+		if err := row.Scan(&place); err != nil {
+			return err
+		}
+		if len(place) != 8+8+32+32 {
+			return errPlace
+		}
+		at := time.UnixMicro(int64(binary.BigEndian.Uint64(place[8:]))).UTC()
+		e.receipt.LeafHash = e.place(binary.BigEndian.Uint64(place), [32]byte(place[16:]), at)
+		if e.entry.CurrentHash != [32]byte(place[48:]) {
+			return errPlace
+		}
+		p.next = head{size: e.entry.Seq + 1, hash: e.entry.CurrentHash, at: at}
+		return nil
+	})
 }
 
 // code returns what lets the rows in. Their positions are in the leaves.

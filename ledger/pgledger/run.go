@@ -48,11 +48,12 @@ func (d *dues) take() []uuid.UUID {
 	return all
 }
 
-// grown notes that a log has new entries. The caller has the turn.
+// grown notes that a log has new entries.
 func (l *Log) grown(c *chain) {
 	l.due.add(c.tenant)
 	c.published.mu.Lock()
-	behind := c.head.size - min(c.head.size, c.published.size)
+	size := c.seen.Load().size
+	behind := size - min(size, c.published.size)
 	c.published.mu.Unlock()
 	if behind >= uint64(l.cfg.CheckpointEntries) {
 		select {

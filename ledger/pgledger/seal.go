@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/ledger"
+	"github.com/pioneerdesk/tomkit/ledger/verify"
 	"github.com/pioneerdesk/tomkit/rls"
 )
 
@@ -18,14 +19,20 @@ type seal struct {
 	entries []*pending
 	// recheck asks, under the lock, whether the entries are there already: their first commit's outcome is unknown.
 	recheck bool
+	sent    func() // called when the entries were sent; may be nil
 }
 
-// errLanded ends a transaction that found its entries committed by an earlier one.
+// errLanded says that an earlier transaction committed the entries.
 var errLanded = errors.New("pgledger: entries are there already")
 
 // attempts bounds how often a seal looks at the head again. The second attempt holds the lock, so a third is needed only
 // when a log was created in between.
 const attempts = 4
+
+// few is up to how many entries of class normal are written one by one, by a function that finds the head itself. That
+// costs the server more for each than appending them together, but no writer waits for another one's round trip, and
+// nothing is stale.
+const few = 4
 
 // part is what a seal writes into one log.
 type part struct {
@@ -33,38 +40,98 @@ type part struct {
 	entries []*pending
 	opened  *pending // the first entry of a new log
 	create  *keyring
+	keys    *keyring // of entries written without knowing the head
 	next    head
+	turn    bool // the turn is held
+	passed  bool // the turn was passed on before the commit was answered
 }
+
+// overlap is how many entries are enough on their way for the next ones to be sent before these are committed.
+const overlap = 64
 
 // Seal implements rls.Sealer.
 func (s *seal) Seal(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 	parts := s.parts()
-	for i, p := range parts {
+	defer func() {
+		for _, p := range parts {
+			s.log.chains.letGo(p.chain)
+		}
+	}()
+	for try := 1; ; try++ {
+		err := s.try(ctx, tx, commit, parts, try == 1)
+		state := sqlState(err)
+		if err == nil || state != stateStale && state != stateExists || try == attempts {
+			return translate(err)
+		}
+	}
+}
+
+// try writes all parts and commits.
+func (s *seal) try(ctx context.Context, tx pgx.Tx, commit rls.Commit, parts []*part, first bool) error {
+	defer passAll(parts)
+	batch := &pgx.Batch{}
+	single := first && !s.recheck && !slices.ContainsFunc(parts, func(p *part) bool { return !p.simple() })
+	for _, p := range parts {
+		p.passed = false
+		if single {
+			continue
+		}
 		if err := p.chain.take(ctx); err != nil {
-			release(s.log, parts, i)
+			return err
+		}
+		p.turn = true
+	}
+	for _, p := range parts {
+		if single {
+			s.single(p, batch)
+			continue
+		}
+		// With all turns taken, the locks of several logs are taken in their order as well: here for all of them, or with
+		// COMMIT for all.
+		err := s.build(ctx, tx, p, batch, len(parts) > 1)
+		if errors.Is(err, errLanded) {
+			batch = &pgx.Batch{} // others' eyes saw the entries; COMMIT awaits that they are durable
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}
-	defer release(s.log, parts, len(parts))
-	for try := 1; ; try++ {
-		batch := &pgx.Batch{}
+	if err := commit(batch, func() { s.passOn(parts) }); err != nil {
+		failed(parts, err)
+		return err
+	}
+	for _, p := range parts {
+		s.log.settle(p)
+	}
+	return nil
+}
+
+// passOn gives the turns to the next writers, with the heads that these entries lead to, if there is enough on its way
+// that the next ones will not overtake it. Overtaking would do no harm but cost a round trip: what comes too early is
+// stale.
+func (s *seal) passOn(parts []*part) {
+	if len(s.entries) >= overlap {
 		for _, p := range parts {
-			if err := s.build(ctx, tx, p, batch); err != nil {
-				return err
+			if p.turn && p.create == nil {
+				p.chain.head, p.chain.known = p.next, true
+				p.turn, p.passed = false, true
+				p.chain.pass()
 			}
 		}
-		err := commit(batch, nil)
-		if err == nil {
-			for _, p := range parts {
-				s.log.settle(p)
-			}
-			return nil
+	}
+	if s.sent != nil {
+		s.sent()
+	}
+}
+
+// passAll gives back the turns that are still held.
+func passAll(parts []*part) {
+	for _, p := range parts {
+		if p.turn {
+			p.turn = false
+			p.chain.pass()
 		}
-		if state := sqlState(err); state != stateStale && state != stateExists || try == attempts {
-			s.doubt(parts, err)
-			return translate(err)
-		}
-		s.stale(parts, err)
 	}
 }
 
@@ -84,21 +151,29 @@ func (s *seal) parts() []*part {
 	return parts
 }
 
-// release passes on the first taken turns and lets all chains go.
-func release(l *Log, parts []*part, taken int) {
-	for i, p := range parts {
-		if i < taken {
-			p.chain.pass()
-		}
-		l.chains.letGo(p.chain)
+// simple reports whether the part's entries can be written without knowing the head: a signature needs to know it, and so
+// do further statements. The keys must be known.
+func (p *part) simple() bool {
+	p.keys = p.chain.ring.Load()
+	return len(p.entries) <= few && p.keys != nil && !slices.ContainsFunc(p.entries, func(e *pending) bool {
+		return e.entry.Class != verify.Normal || e.also != nil
+	})
+}
+
+// single queues one ledger_record for each entry.
+func (s *seal) single(p *part, batch *pgx.Batch) {
+	for _, e := range p.entries {
+		s.log.queueRecord(batch, p.keys, p, e)
 	}
 }
 
-// build queues what p writes, after looking at the head where it is not known.
-func (s *seal) build(ctx context.Context, tx pgx.Tx, p *part, batch *pgx.Batch) error {
+// build queues what p, whose turn is held, writes behind the head, after looking at it where it is not known. With lock, it
+// takes the database's lock first.
+func (s *seal) build(ctx context.Context, tx pgx.Tx, p *part, batch *pgx.Batch, lock bool) error {
 	c := p.chain
+	c.guess()
 	p.create, p.opened = nil, nil
-	err := s.look(ctx, tx, c)
+	err := s.look(ctx, tx, c, lock)
 	if errors.Is(err, ledger.ErrNoLog) {
 		if p.create, err = s.log.newKeyring(c.tenant); err != nil {
 			return err
@@ -106,7 +181,8 @@ func (s *seal) build(ctx context.Context, tx pgx.Tx, p *part, batch *pgx.Batch) 
 		if p.opened, err = s.log.opening(p.create); err != nil {
 			return err
 		}
-		c.keys, c.head, c.known = nil, head{}, true
+		c.hasKeys(nil)
+		c.head, c.known = head{}, true
 		if err := s.log.queueCreate(batch, p.create); err != nil {
 			return err
 		}
@@ -115,7 +191,9 @@ func (s *seal) build(ctx context.Context, tx pgx.Tx, p *part, batch *pgx.Batch) 
 	} else if err := s.log.guarded(ctx, tx, c); err != nil {
 		return err
 	}
+	c.ring.Store(c.keys)
 	if s.recheck {
+		p.next = c.head
 		if landed, err := s.log.landed(ctx, tx, p.entries); landed || err != nil {
 			return errors.Join(err, landedError(landed))
 		}
@@ -136,47 +214,50 @@ func landedError(landed bool) error {
 }
 
 // look makes sure that keys and head are known. A recheck and a contended log are locked first.
-func (s *seal) look(ctx context.Context, q querier, c *chain) error {
+func (s *seal) look(ctx context.Context, q querier, c *chain, lock bool) error {
 	if c.keys == nil {
 		if err := s.log.load(ctx, q, c); err != nil {
 			return err
 		}
 	}
-	if s.recheck || c.contended > 0 || !c.known {
+	if lock || s.recheck || c.contended > 0 || !c.known {
 		c.contended = max(0, c.contended-1)
 		return s.log.lock(ctx, q, c)
 	}
 	return nil
 }
 
-// stale forgets the heads after another process was met.
-func (s *seal) stale(parts []*part, err error) {
+// failed forgets heads that did not come or that nobody knows of, and after a stale one whatever else was believed.
+func failed(parts []*part, err error) {
+	state := sqlState(err)
+	stale := state == stateStale || state == stateExists
+	unknown := state == "" || errors.Is(err, rls.ErrCommitUnknown) || errors.Is(err, rls.ErrCommitted)
 	for _, p := range parts {
-		p.chain.known = false
-		p.chain.contended = contention
-		if p.create != nil {
-			p.chain.keys = nil // another process created the log
+		if stale || unknown || p.passed {
+			p.chain.doubtful.Store(true)
 		}
-	}
-}
-
-// doubt forgets the heads if nobody knows whether they moved.
-func (s *seal) doubt(parts []*part, err error) {
-	if sqlState(err) != "" && !errors.Is(err, rls.ErrCommitUnknown) && !errors.Is(err, rls.ErrCommitted) {
-		return
-	}
-	for _, p := range parts {
-		p.chain.known = false
+		if stale {
+			p.chain.ring.Store(nil) // the keys may be others
+		}
+		if stale && p.turn {
+			p.chain.contended = contention
+			if p.create != nil {
+				p.chain.hasKeys(nil) // another process created the log
+			}
+		}
 	}
 }
 
 // settle takes over what was committed.
 func (l *Log) settle(p *part) {
 	c := p.chain
-	if p.create != nil {
-		c.keys = p.create
+	if p.turn {
+		c.head, c.known = p.next, true
+		if p.create != nil {
+			c.hasKeys(p.create)
+		}
 	}
-	c.head, c.known = p.next, true
+	c.saw(p.next)
 	for _, e := range p.entries {
 		e.receipt = l.receipt(e)
 	}
