@@ -176,7 +176,8 @@ func looksCommitted(m map[string]any) bool {
 // verify.Entry.Canonical.
 const (
 	offsetSeq    = 1 + 1
-	offsetUser   = offsetSeq + 8 + 16 + 16
+	offsetID     = offsetSeq + 8
+	offsetUser   = offsetID + 16 + 16
 	offsetMicros = offsetUser + 1 + 2 // without user
 	offsetAction = offsetMicros + 8 + 32 + 32 + 2
 )

@@ -1,13 +1,10 @@
 package pgledger
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,7 +94,8 @@ func (p *pending) packOpenings(list [][]byte, i int) [][]byte {
 	return list
 }
 
-const recordSQL = `SELECT tomkit.ledger_record($1::uuid, $2::integer, $3::timestamptz, $4::bytea, $5::bytea, $6::bytea[])`
+const recordSQL = `SELECT tomkit.ledger_record($1::uuid, $2::integer, $3::timestamptz, $4::bytea, $5::bytea, $6::bytea, $7::uuid,
+$8::uuid, $9::text, $10::text, $11::text, $12::json, $13::text, $14::bytea[])`
 
 // errPlace means that the database made other hashes than this process would have: one of the two is wrong.
 var errPlace = errors.New("pgledger: append: the database's hash is another one")
@@ -106,12 +104,15 @@ var errPlace = errors.New("pgledger: append: the database's hash is another one"
 func (l *Log) queueRecord(b *pgx.Batch, k *keyring, p *part, e *pending) {
 	at := verify.Timestamp(l.cfg.Now())
 	openings := e.packOpenings([][]byte{}, 0)
-	mac := k.mac("record")
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())))
-	sum := arraySum(openings)
-	mac.Write(sum[:])
-	mac.Write(e.input)
-	b.Queue(recordSQL, k.tenant, k.generation, at, mac.Sum(nil), e.input, openings).QueryRow(func(row pgx.Row) error {
+	x := &e.entry
+	micros := offsetMicros
+	if x.User != nil {
+		micros += len(x.User)
+	}
+	front, back := e.input[offsetID:micros], e.input[micros+8+32+32:]
+	mac := k.recordCode(at, front, back, x, openings)
+	b.Queue(recordSQL, k.tenant, k.generation, at, mac, front, back, x.ID, x.User, x.Action, x.EntityType, x.EntityID,
+		x.Details, x.Narrative, openings).QueryRow(func(row pgx.Row) error {
 		var place []byte
 		if err := row.Scan(&place); err != nil {
 			return err
@@ -127,60 +128,6 @@ func (l *Log) queueRecord(b *pgx.Batch, k *keyring, p *part, e *pending) {
 		p.next = head{size: e.entry.Seq + 1, hash: e.entry.CurrentHash, at: at}
 		return nil
 	})
-}
-
-// code returns what lets the rows in. Their positions are in the leaves.
-func (r *rows) code(k *keyring) []byte {
-	mac := k.mac("append")
-	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(r.inputs))))
-	mac.Write(r.leaves)
-	mac.Write(r.cuts)
-	for _, list := range [][][]byte{r.signatures, r.openings} {
-		sum := arraySum(list)
-		mac.Write(sum[:])
-	}
-	mac.Write([]byte(r.key))
-	return mac.Sum(nil)
-}
-
-// mac begins a code under the door key.
-func (k *keyring) mac(purpose string) hash.Hash {
-	mac := hmac.New(sha256.New, k.door[:])
-	mac.Write([]byte("tomkit/ledger/" + purpose + "/v1\x00"))
-	mac.Write(k.tenant[:])
-	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(k.generation)))
-	return mac
-}
-
-// arraySum is SHA-256 over what PostgreSQL's array_send makes of a bytea[]: dimensions, whether there are NULLs, element
-// type, and for each dimension its length and lower bound; then each element behind its length, -1 for NULL. A test
-// compares it with the server's.
-func arraySum(list [][]byte) [32]byte {
-	const bytea = 17 // the type's OID
-	if len(list) == 0 {
-		return sha256.Sum256([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytea})
-	}
-	nulls := uint32(0)
-	for _, e := range list {
-		if e == nil {
-			nulls = 1
-		}
-	}
-	b := make([]byte, 0, 20)
-	for _, n := range []uint32{1, nulls, bytea, uint32(len(list)), 1} {
-		b = binary.BigEndian.AppendUint32(b, n)
-	}
-	sum := sha256.New()
-	sum.Write(b)
-	for _, e := range list {
-		n := uint32(len(e))
-		if e == nil {
-			n = 1<<32 - 1
-		}
-		sum.Write(binary.BigEndian.AppendUint32(b[:0], n))
-		sum.Write(e)
-	}
-	return [32]byte(sum.Sum(nil))
 }
 
 // opening is the first entry of a new log: it names the log and its keys.

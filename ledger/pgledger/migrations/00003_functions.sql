@@ -98,7 +98,7 @@ RETURN rtrim(rtrim(to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'
 
 -- Microseconds since 1970 as eight bytes: how the canonical form writes a time.
 CREATE FUNCTION tomkit.ledger_micros(p_at timestamptz) RETURNS bytea
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN int8send((extract(epoch FROM p_at) * 1000000)::bigint);
 
 -- Whose log, under which keys, what: what the code of an append starts with.
@@ -209,79 +209,65 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- Appends one entry of class normal behind whatever head there is, and returns seq ‖ microseconds ‖ previous_hash ‖ current_hash
--- (8, 8, 32 and 32 bytes). p_row is what the leaf hash is over with zeros for seq, microseconds and both chain hashes: they are made here,
--- under the lock, so that no writer has to know the head, and none can be late. The entry's time is p_at, or the head's
--- where that is later. p_mac covers everything else; since the id is unique, it opens the log once.
+-- Appends one entry of class normal behind whatever head there is, and returns seq ‖ microseconds ‖ previous_hash ‖
+-- current_hash (8, 8, 32 and 32 bytes): they are made here, under the lock, so that no writer has to know the head, and none
+-- can be late. The entry's time is p_at, or the head's where that is later. p_front and p_back are the parts of the canonical
+-- form between and behind what is made here. p_mac covers everything; since the id is unique, it opens the log once.
+--
+-- Each call is a transaction's only one, so what counts is how many functions its expressions name: PostgreSQL prepares
+-- them anew each time. That is why the columns come as arguments here and are not cut out of the canonical form.
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.ledger_record(
-    p_tenant uuid, p_generation integer, p_at timestamptz, p_mac bytea, p_row bytea, p_openings bytea[]) RETURNS bytea
+    p_tenant uuid, p_generation integer, p_at timestamptz, p_mac bytea, p_front bytea, p_back bytea, p_id uuid, p_user uuid,
+    p_action text, p_entity_type text, p_entity_id text, p_details json, p_narrative text, p_openings bytea[]) RETURNS bytea
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_user      integer := 16 * get_byte(p_row, 42); -- bytes of the user's id
-    v_action    integer := 120 + v_user;
-    v_type      integer := v_action + 2 + get_byte(p_row, v_action - 3) * 256 + get_byte(p_row, v_action - 2);
-    v_entity    integer := v_type + 2 + get_byte(p_row, v_type - 3) * 256 + get_byte(p_row, v_type - 2);
-    v_narrative integer := v_entity + 2 + get_byte(p_row, v_entity - 3) * 256 + get_byte(p_row, v_entity - 2);
-    v_details   integer := v_narrative + 4 + get_byte(p_row, v_narrative - 3) * 256 + get_byte(p_row, v_narrative - 2);
-    v_door      record;
-    v_head      record;
-    v_at        timestamptz;
-    v_place     bytea; -- seq
-    v_micros    bytea;
-    v_previous  bytea;
-    v_hash      bytea;
+    v_head     record;
+    v_at       timestamptz;
+    v_place    bytea; -- seq, microseconds
+    v_previous bytea;
+    v_hash     bytea;
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    SELECT l.door_inner, l.door_outer INTO v_door
-    FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
-    IF FOUND AND (p_mac = tomkit.ledger_mac(v_door.door_inner, v_door.door_outer,
-           tomkit.ledger_subject('tomkit/ledger/record/v1', p_tenant, p_generation) || tomkit.ledger_micros(p_at)
-           || sha256(array_send(p_openings)) || p_row)) IS NOT TRUE THEN -- so it is with any NULL
+    IF pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant)) IS NULL THEN
+        RETURN NULL; -- never: as a condition the call needs no statement of its own
+    END IF;
+    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at, l.door_inner, l.door_outer INTO v_head
+    FROM tomkit.ledger_heads h
+    CROSS JOIN LATERAL (SELECT * FROM tomkit.ledger_logs x WHERE x.tenant_id = p_tenant ORDER BY x.epoch DESC LIMIT 1) l
+    WHERE h.tenant_id = p_tenant;
+    IF v_head.closed_at IS NOT NULL THEN
+        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
+    END IF;
+    IF v_head.generation = p_generation IS NOT TRUE THEN
+        RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
+    END IF;
+    IF (p_mac = sha256(v_head.door_outer || sha256(v_head.door_inner || 'tomkit/ledger/record/v1'::bytea || record_send(ROW(
+           p_tenant, p_generation, p_at, p_front, p_back, p_id, p_user, p_action, p_entity_type, p_entity_id, p_details,
+           p_narrative, p_openings))))) IS NOT TRUE THEN
         RAISE EXCEPTION 'ledger: entries are not authentic' USING ERRCODE = 'TKL02';
     END IF;
     IF p_at > clock_timestamp() + interval '1 minute' THEN
         RAISE EXCEPTION 'ledger: time in the future' USING ERRCODE = 'TKL04';
     END IF;
-
-    PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at INTO v_head
-    FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant;
-    IF v_head.closed_at IS NOT NULL THEN
-        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
-    END IF;
-    IF NOT FOUND OR v_head.generation <> p_generation THEN
-        RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
-    END IF;
     v_at := greatest(p_at, v_head.last_at);
-    v_place := int8send(v_head.size);
-    v_micros := tomkit.ledger_micros(v_at);
     v_previous := decode(v_head.head_hash, 'hex');
-    v_hash := sha256(convert_to(v_head.head_hash, 'UTF8') || substring(p_row, v_action, v_type - v_action - 2)
-        || substring(p_row, v_entity, v_narrative - v_entity - 2) || substring(p_row, v_narrative, v_details - v_narrative - 4)
-        || convert_to(tomkit.ledger_time(v_at), 'UTF8'));
+    v_hash := sha256(convert_to(concat(v_head.head_hash, p_action, p_entity_id, p_narrative, tomkit.ledger_time(v_at)), 'UTF8'));
+    v_place := int8send(v_head.size) || tomkit.ledger_micros(v_at);
     INSERT INTO tomkit.audit_logs (
         tenant_id, seq, id, user_id, action, entity_type, entity_id, details, nis2_narrative, previous_hash,
         current_hash, created_at, class, scheme, leaf_hash)
-    VALUES (p_tenant, v_head.size, encode(substring(p_row, 11, 16), 'hex')::uuid,
-        CASE v_user WHEN 0 THEN NULL ELSE encode(substring(p_row, 44, 16), 'hex')::uuid END,
-        convert_from(substring(p_row, v_action, v_type - v_action - 2), 'UTF8'),
-        convert_from(substring(p_row, v_type, v_entity - v_type - 2), 'UTF8'),
-        convert_from(substring(p_row, v_entity, v_narrative - v_entity - 2), 'UTF8'),
-        convert_from(substring(p_row, v_details), 'UTF8')::json,
-        convert_from(substring(p_row, v_narrative, v_details - v_narrative - 4), 'UTF8'),
+    VALUES (p_tenant, v_head.size, p_id, p_user, p_action, p_entity_type, p_entity_id, p_details, p_narrative,
         v_head.head_hash, encode(v_hash, 'hex'), v_at, 'normal', 'bound',
-        sha256('\x0001'::bytea || v_place || substring(p_row, 11, 16) || uuid_send(p_tenant)
-            || substring(p_row, 43, 1 + v_user) || '\x0001'::bytea || v_micros || v_previous || v_hash
-            || substring(p_row, v_action - 2)));
-    IF cardinality(p_openings) > 0 THEN
+        sha256('\x0001'::bytea || substring(v_place, 1, 8) || p_front || substring(v_place, 9) || v_previous || v_hash || p_back));
+    IF p_openings <> '{}' THEN
         PERFORM tomkit.ledger_keep_openings(p_tenant, v_head.size, p_openings);
     END IF;
     UPDATE tomkit.ledger_heads h SET size = v_head.size + 1, head_hash = encode(v_hash, 'hex'), last_at = v_at
     WHERE h.tenant_id = p_tenant;
-    RETURN v_place || v_micros || v_previous || v_hash;
+    RETURN v_place || v_previous || v_hash;
 END $$;
 -- +goose StatementEnd
 
@@ -373,7 +359,7 @@ GRANT EXECUTE ON FUNCTION
     tomkit.ledger_state(uuid), tomkit.ledger_lock(uuid), tomkit.ledger_publishing(uuid, boolean),
     tomkit.ledger_create(uuid, text, bytea, bytea, text, text[], text[], bytea[], text[]),
     tomkit.ledger_append(uuid, integer, bigint, timestamptz, bytea, bytea[], bytea, bytea[], text, bytea[]),
-    tomkit.ledger_record(uuid, integer, timestamptz, bytea, bytea, bytea[]),
+    tomkit.ledger_record(uuid, integer, timestamptz, bytea, bytea, bytea, uuid, uuid, text, text, text, json, text, bytea[]),
     tomkit.ledger_publish(uuid, bigint, bytea, text, timestamptz, bytea, smallint[], bigint[], bytea[], bytea[])
     TO tomkit_app, tomkit_system;
 GRANT EXECUTE ON FUNCTION tomkit.ledger_unpublished(integer) TO tomkit_system;
