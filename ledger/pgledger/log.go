@@ -130,15 +130,9 @@ func (l *Log) AppendBatch(ctx context.Context, events []record.Event) ([]ledger.
 	if len(events) > MaxBatch {
 		return nil, fmt.Errorf("%w: batch of %d events, limit %d", ledger.ErrTooLarge, len(events), MaxBatch)
 	}
-	entries := make([]*pending, len(events))
-	for i, ev := range events {
-		if ev.Tenant != events[0].Tenant {
-			return nil, fmt.Errorf("%w: a batch of several tenants", ledger.ErrInvalid)
-		}
-		var err error
-		if entries[i], err = l.prepare(ev); err != nil {
-			return nil, err
-		}
+	entries, err := l.prepareAll(events)
+	if err != nil {
+		return nil, err
 	}
 	if err := l.enter(); err != nil {
 		return nil, err

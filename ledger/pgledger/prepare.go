@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/narrative"
@@ -70,9 +73,12 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 	if ev.Critical {
 		p.entry.Class = verify.Critical
 	}
-	if p.entry.Details, err = verify.CanonicalDetails(details); err != nil {
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	if *scratch, err = verify.AppendDetails((*scratch)[:0], details); err != nil {
 		return nil, refused(err)
 	}
+	p.entry.Details = *scratch
 	if err := p.encode(); err != nil {
 		return nil, refused(err)
 	}
@@ -84,6 +90,30 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 	}
 	p.openings = b.openings
 	return p, nil
+}
+
+// share is how many events of a batch are worth another goroutine.
+const share = 64
+
+// prepareAll prepares events of one tenant, on as many processors as there are.
+func (l *Log) prepareAll(events []record.Event) ([]*pending, error) {
+	entries := make([]*pending, len(events))
+	size := max(share, (len(events)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var group errgroup.Group
+	for start := 0; start < len(events); start += size {
+		group.Go(func() (err error) {
+			for i := start; i < min(start+size, len(events)); i++ {
+				if events[i].Tenant != events[0].Tenant {
+					return fmt.Errorf("%w: a batch of several tenants", ledger.ErrInvalid)
+				}
+				if entries[i], err = l.prepare(events[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return entries, group.Wait()
 }
 
 // refused gives an error of a formatting room the sentinel callers of a ledger branch on.
@@ -185,6 +215,9 @@ const (
 // cutBytes is the size of an entry's cuts: where its five texts begin, for ledger_append.
 const cutBytes = 5 * 2
 
+// scratches are buffers for details, which are copied into the canonical form.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
+
 // canonical is the canonical form.
 func (p *pending) canonical() []byte { return p.input[1:] }
 
@@ -195,6 +228,7 @@ func (p *pending) encode() (err error) {
 	if p.input, err = e.AppendCanonical(make([]byte, 1, min(size, 1+verify.MaxEntry))); err != nil {
 		return err
 	}
+	e.Details = p.input[len(p.input)-len(e.Details):]
 	place := offsetAction + 1
 	if e.User != nil {
 		place += 16

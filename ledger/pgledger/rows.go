@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/ledger/sign"
@@ -43,7 +44,8 @@ func (l *Log) queueAppend(b *pgx.Batch, k *keyring, h head, entries []*pending) 
 		}
 		h = head{size: h.size + 1, hash: e.entry.CurrentHash, at: at}
 	}
-	b.Queue(appendSQL, k.tenant, k.generation, int64(first), at, r.code(k), r.inputs, r.cuts, r.signatures, r.key, r.openings)
+	b.Queue(appendSQL, k.tenant, k.generation, int64(first), at, r.code(k), pgtype.FlatArray[[]byte](r.inputs), r.cuts,
+		pgtype.FlatArray[[]byte](r.signatures), r.key, pgtype.FlatArray[[]byte](r.openings))
 	for _, e := range entries {
 		if e.also == nil {
 			continue

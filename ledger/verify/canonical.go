@@ -14,14 +14,19 @@ import (
 // else (null, floats, invalid UTF-8, U+0000, more than MaxDepth levels, more than MaxDetails bytes) is an error that
 // wraps ErrMalformed or ErrTooLarge.
 func CanonicalDetails(details map[string]any) ([]byte, error) {
-	b, err := appendObject(nil, details, 1)
+	return AppendDetails(nil, details)
+}
+
+// AppendDetails appends the canonical form of details to dst. On an error it returns dst unchanged.
+func AppendDetails(dst []byte, details map[string]any) ([]byte, error) {
+	b, err := appendObject(dst[len(dst):], details, 1) // limits count from here
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	if len(b) > MaxDetails {
-		return nil, tooLarge("details", len(b), MaxDetails)
+		return dst, tooLarge("details", len(b), MaxDetails)
 	}
-	return b, nil
+	return append(dst, b...), nil
 }
 
 func appendValue(b []byte, value any, depth int) ([]byte, error) {
@@ -129,21 +134,26 @@ func appendString(b []byte, s string) ([]byte, error) {
 		return nil, malformed("details", "not UTF-8")
 	}
 	b = append(b, '"')
+	plain := 0 // where a run of bytes that stay begins
 	for i := range len(s) {
-		switch c := s[i]; {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[plain:i]...)
+		plain = i + 1
+		switch {
 		case c == 0:
 			return nil, malformed("details", "contains U+0000")
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
-		case c >= 0x20:
-			b = append(b, c)
 		case shortEscape(c) != 0:
 			b = append(b, '\\', shortEscape(c))
 		default:
 			b = append(b, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
 		}
 	}
-	return append(b, '"'), nil
+	return append(append(b, s[plain:]...), '"'), nil
 }
 
 // shortEscape returns the letter of the two-character escape of a control character, or 0.
