@@ -37,7 +37,9 @@ type chain struct {
 	public *sign.Dilithium3PublicKey
 	key    *mode3.PrivateKey
 	raw    bool // sign the bytes of the hash, not its digits
-	tenant uuid.UUID
+
+	signUntil int // entries from here on are not signed
+	tenant    uuid.UUID
 
 	entries []entry
 	prev    string
@@ -56,7 +58,7 @@ func oldSystem(n int) *chain {
 	if err != nil {
 		panic(err)
 	}
-	c := &chain{public: public, key: key, tenant: uuid.MustParse("6f1d9c6e-8c36-4f0d-9d53-21f0a1b7c001"), prev: genesis}
+	c := &chain{public: public, key: key, tenant: uuid.MustParse("6f1d9c6e-8c36-4f0d-9d53-21f0a1b7c001"), prev: genesis, signUntil: 30}
 	for i := range n {
 		c.add(i)
 	}
@@ -79,7 +81,7 @@ func (c *chain) add(i int) {
 	case 3:
 		e["details"] = json.RawMessage(`{"b":true,"a":"x"}`)
 	}
-	c.link(e, i%3 != 2)
+	c.link(e, i%3 != 2 && i < c.signUntil)
 	c.entries = append(c.entries, e)
 }
 
@@ -164,9 +166,9 @@ func TestAChainBecomesAnExport(t *testing.T) {
 		report, err := legacy.Import(t.Context(), opener(c.bytes()), out, cfg)
 		require.NoError(t, err)
 		require.EqualValues(t, 300, report.Entries)
-		require.EqualValues(t, 200, report.Signed)
-		require.EqualValues(t, 200, report.Verified)
-		require.EqualValues(t, 100, report.Unsigned)
+		require.EqualValues(t, 20, report.Signed)
+		require.EqualValues(t, 20, report.Verified)
+		require.EqualValues(t, 280, report.Unsigned)
 		require.EqualValues(t, []uint64{75, 150, 75}, []uint64{report.Canonical, report.Rewritten, report.Kept})
 		require.Equal(t, c.prev, report.Head)
 		require.Len(t, report.Findings, 75)
@@ -305,9 +307,9 @@ func TestTheFirstFaultIsNamedExactly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newChain(t, 0)
+			k.signUntil = 0
 			for i := range 10 {
 				k.add(i)
-				k.entries[i]["dilithium_signature"] = nil
 			}
 			k.entries[at-2]["dilithium_signature"] = k.sign([32]byte(must(hex.DecodeString(k.entries[at-2]["current_hash"].(string)))))
 			for i := range k.entries {
@@ -522,7 +524,7 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 func TestMemoryDoesNotGrowWithTheChain(t *testing.T) {
-	n := 20_000
+	n := 4_000
 	if os.Getenv("TOMKIT_SOAK") != "" {
 		n = 2_000_000
 	}
