@@ -28,6 +28,8 @@ type Implementation struct {
 	Another func(t testing.TB) Store
 	// Batch writes events of one tenant, all or none.
 	Batch func(ctx context.Context, events []record.Event) ([]ledger.Receipt, error)
+	// InTx runs fn in a transaction of the tenant's, with a function that records events in it, and commits unless fn fails.
+	InTx func(ctx context.Context, tenant uuid.UUID, fn func(record func(record.Event) error) error) error
 	// Verify judges a tenant's log.
 	Verify func(ctx context.Context, tenant uuid.UUID) (*verify.Report, error)
 	// Keys returns the keys by which a tenant's receipts verify. Without it Receipt.Wait is not tested.
@@ -52,6 +54,7 @@ func Run(t *testing.T, open func(t testing.TB) Implementation) {
 		{"personal values are bound, not written", testPersonal},
 		{"tenants know nothing of each other", testIsolation},
 		{"a batch is written whole or not at all", testBatch},
+		{"what a transaction records is there when it commits, and only then", testInTx},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			s := &suite{Implementation: open(t)}

@@ -227,3 +227,45 @@ func testBatch(t *testing.T, s *suite) {
 		require.Equal(t, events[i].EntityID, s.entry(t, tenant, r.Seq).EntityID)
 	}
 }
+
+func testInTx(t *testing.T, s *suite) {
+	if s.InTx == nil {
+		return
+	}
+	tenant, failed := s.tenant(), errors.New("the change failed")
+	err := s.InTx(t.Context(), tenant, func(record func(record.Event) error) error {
+		require.NoError(t, record(Event(tenant, 0)))
+		return failed
+	})
+	require.ErrorIs(t, err, failed)
+	_, err = s.Log.Head(t.Context(), tenant)
+	require.ErrorIs(t, err, ledger.ErrNoLog)
+
+	var want []string
+	for turn := range 3 {
+		s.append(t, Event(tenant, 6*turn))
+		want = append(want, Event(tenant, 6*turn).EntityID)
+		err := s.InTx(t.Context(), tenant, func(record func(record.Event) error) error {
+			bad := Event(tenant, 1)
+			bad.Action = "not a name"
+			require.ErrorIs(t, record(bad), ledger.ErrInvalid)
+			for n := range 3 {
+				if err := record(Event(tenant, 6*turn+n+1)); err != nil {
+					return err
+				}
+				want = append(want, Event(tenant, 6*turn+n+1).EntityID)
+			}
+			_, err := s.Log.Head(context.WithoutCancel(t.Context()), tenant)
+			require.NoError(t, err, "the log can be read meanwhile")
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	var have []string
+	for _, e := range s.all(t, tenant) {
+		if e.Action == "login" || e.Action == "device_enrolled" { // not what the log writes by itself
+			have = append(have, e.EntityID)
+		}
+	}
+	require.Equal(t, want, have, "in the order in which they were recorded")
+}

@@ -12,7 +12,9 @@ import (
 
 	"github.com/pioneerdesk/tomkit/ledger/ledgertest"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
+	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
+	"github.com/pioneerdesk/tomkit/rls"
 )
 
 func TestConformance(t *testing.T) {
@@ -22,6 +24,11 @@ func TestConformance(t *testing.T) {
 			Log:     k.log,
 			Another: func(t testing.TB) ledgertest.Store { return k.open(t, config()) },
 			Batch:   k.log.AppendBatch,
+			InTx: func(ctx context.Context, tenant uuid.UUID, fn func(func(record.Event) error) error) error {
+				return k.db.Tenant(tenant).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
+					return fn(func(ev record.Event) error { return k.log.RecordTx(ctx, tx, ev) })
+				})
+			},
 			Verify: func(ctx context.Context, tenant uuid.UUID) (*verify.Report, error) {
 				return k.log.VerifyChain(ctx, tenant, pgledger.VerifyOptions{})
 			},

@@ -52,6 +52,9 @@
 // \u00xx with lower-case digits, everything else as it is. U+0000 is not allowed. At most 16 levels, the outermost object
 // counted, and 49,152 bytes.
 //
+// In scheme bound, the member narrative holds what the entry's sentence was made of: package narrative renders it again. Here it is
+// a member like any other.
+//
 // # Chain
 //
 //	current_hash = SHA-256( hex(previous_hash) ‖ action ‖ entity_id ‖ narrative ‖ time )
