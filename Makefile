@@ -6,7 +6,7 @@ SHELL       := /bin/bash
 .PHONY: help demo test integration images bench soak lint fuzz build postgres clean
 
 ARGS     ?=            # passed on to `tomkit demo`, e.g. ARGS=--once
-BENCH    ?= .          # room to measure: rls, append, token, abac, vault
+BENCH    ?= .          # room to measure: rls, ledger (append, verify), token, abac, vault
 SOAK     ?= ./...      # packages to soak
 FUZZTIME ?= 10s        # time for each fuzz target
 

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,7 @@ type room struct {
 var rooms = []room{
 	{"rls", benchRLS},
 	{"append", benchAppend},
+	{"verify", benchVerify},
 	{"token", benchToken},
 	{"abac", benchABAC},
 	{"vault", benchVault},
@@ -40,7 +42,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	name := flags.String("room", ".", "room to measure: rls, append, token, abac, vault; . for all")
+	name := flags.String("room", ".", "room to measure: rls, append, verify, token, abac, vault; ledger for append and verify; . for all")
 	rounds := flags.Int("rounds", 5, "rounds per comparison; the median counts")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -49,15 +51,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench: -rounds must be 5 or more")
 		return 2
 	}
-	switch *name { // what rooms were called
-	case "scope":
-		*name = "rls"
+	wanted := []string{*name}
+	switch *name {
+	case "scope": // what rooms were called
+		wanted = []string{"rls"}
 	case "decide":
-		*name = "abac"
+		wanted = []string{"abac"}
+	case "ledger":
+		wanted = []string{"append", "verify"}
 	}
 	found := false
 	for _, room := range rooms {
-		if *name != "." && *name != room.name {
+		if *name != "." && !slices.Contains(wanted, room.name) {
 			continue
 		}
 		found = true

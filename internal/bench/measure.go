@@ -63,10 +63,13 @@ func (r *reporter) limit(name string, op func() error, most time.Duration) error
 		}
 		samples[i] = float64(time.Since(start))
 	}
-	took := median(samples)
-	ratio := took / float64(most)
-	verdict, goal := atMost(1).judge(ratio)
-	_, err := fmt.Fprintf(r.out, "bench: %s ours=%s peer=limit:%s ratio=%.2f target=%s %s\n", name, short(took), short(float64(most)), ratio, goal, verdict)
+	return r.within(name, median(samples), float64(most), short)
+}
+
+// within compares a measurement with what it may be.
+func (r *reporter) within(name string, have, most float64, text func(float64) string) error {
+	verdict, goal := atMost(1).judge(have / most)
+	_, err := fmt.Fprintf(r.out, "bench: %s ours=%s peer=limit:%s ratio=%.2f target=%s %s\n", name, text(have), text(most), have/most, goal, verdict)
 	return err
 }
 
