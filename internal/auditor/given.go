@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/pioneerdesk/tomkit/internal/cli"
-	"github.com/pioneerdesk/tomkit/ledger/sign"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -17,11 +16,10 @@ type Given struct {
 	Receipt     []string `help:"Receipt that the log must contain. Repeatable." placeholder:"FILE" sep:"none"`
 	Since       string   `help:"Earlier checkpoint that the log must continue." placeholder:"FILE"`
 	Incremental bool     `help:"Trust --since and read only what came after it."`
-	Witness     []string `help:"Public key of a witness, name+hash+key, whose cosignatures are checked. Repeatable." placeholder:"VKEY" sep:"none"`
-	Quorum      int      `help:"Number of different witnesses whose cosignatures the checkpoint must carry. Default: all that are given." default:"-1"`
-	TSARoots    string   `name:"tsa-roots" help:"Certificates of time-stamping authorities in PEM, against which the export's time stamps are checked." placeholder:"FILE"`
-	Origin      string   `help:"Origin the log must have, the first line of its checkpoints."`
-	Tenant      string   `help:"UUID of the tenant the log must belong to."`
+	Witnesses   `embed:""`
+	TSARoots    string `name:"tsa-roots" help:"Certificates of time-stamping authorities in PEM, against which the export's time stamps are checked." placeholder:"FILE"`
+	Origin      string `help:"Origin the log must have, the first line of its checkpoints."`
+	Tenant      string `help:"UUID of the tenant the log must belong to."`
 }
 
 // config reads it.
@@ -51,7 +49,7 @@ func (g *Given) config() (cfg verify.Config, err error) {
 		}
 		cfg.From = cfg.Since
 	}
-	if err := g.witnesses(&cfg); err != nil {
+	if cfg.Witnesses, cfg.Quorum, err = g.parse(); err != nil {
 		return cfg, err
 	}
 	if g.Tenant != "" {
@@ -62,26 +60,6 @@ func (g *Given) config() (cfg verify.Config, err error) {
 		cfg.Tenant = &id
 	}
 	return cfg, nil
-}
-
-func (g *Given) witnesses(cfg *verify.Config) error {
-	names := map[string]bool{}
-	for _, text := range g.Witness {
-		w, err := sign.ParseWitnessPublicKey(text)
-		if err != nil {
-			return cli.UsageError("--witness: %v", err)
-		}
-		cfg.Witnesses = append(cfg.Witnesses, w)
-		names[w.Name()] = true
-	}
-	cfg.Quorum = g.Quorum
-	if g.Quorum == -1 {
-		cfg.Quorum = len(names)
-	}
-	if cfg.Quorum < 0 || cfg.Quorum > len(names) {
-		return cli.UsageError("--quorum must be between 0 and the number of witnesses given")
-	}
-	return nil
 }
 
 // readKeys reads a key history; no name means none.

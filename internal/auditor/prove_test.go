@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pioneerdesk/tomkit/internal/auditor/sample"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -46,6 +47,33 @@ func TestProveWritesAReceiptThatReceiptChecks(t *testing.T) {
 	require.Equal(t, 0, code, stderr)
 	_, err = os.Stat("entry-19.tlog-proof")
 	require.NoError(t, err)
+}
+
+func TestReceiptsCountCosignatures(t *testing.T) {
+	log, export, keys, _ := life(t)
+	dir := t.TempDir()
+	proof := filepath.Join(dir, "p")
+	code, _, stderr := runVerify(t, "prove", "7", export, "-o", proof)
+	require.Equal(t, 0, code, stderr)
+	other := sample.New(1, sample.Options{Witness: true, Foreign: true})
+	code, stdout, stderr := runVerify(t, "receipt", proof, "--keys", keys, "--witness", log.Witness.String())
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, stdout, "cosigned by 1 of 1 witnesses")
+	code, _, stderr = runVerify(t, "receipt", proof, "--keys", keys, "--witness", log.Witness.String(), "--witness", other.Witness.String())
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "cosigned by 1 witnesses, must be 2")
+	code, _, _ = runVerify(t, "receipt", proof, "--keys", keys, "--witness", other.Witness.String(), "--quorum", "0")
+	require.Equal(t, 0, code)
+
+	text, err := os.ReadFile(proof)
+	require.NoError(t, err)
+	at := strings.LastIndex(strings.TrimSpace(string(text)), " ") + 30 // inside the last line, the witness's
+	text[at] ^= 1
+	code, _, stderr = runVerify(t, "receipt", file(t, text), "--keys", keys, "--witness", log.Witness.String())
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "cosignature")
+	code, _, _ = runVerify(t, "receipt", proof, "--keys", keys, "--witness", "x")
+	require.Equal(t, 2, code)
 }
 
 func TestProveAndReceiptRefuse(t *testing.T) {

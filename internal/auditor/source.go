@@ -16,7 +16,7 @@ import (
 
 // Source is where an export comes from.
 type Source struct {
-	Export     string `arg:"" help:"The export: a directory, a .zip file or an https:// URL."`
+	Export     string `arg:"" help:"The export: a directory, a .zip file or an https:// URL. Servers list no directories, so older checkpoints and time stamps are not found at a URL."`
 	CA         string `name:"ca" help:"Certificates to trust for a URL instead of the system's, in PEM." placeholder:"FILE"`
 	BearerFile string `help:"File with a token to send to a URL's host, readable by you only." placeholder:"FILE"`
 }

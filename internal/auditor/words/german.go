@@ -42,6 +42,8 @@ var german = map[string]string{
 	"readable": "lesbar",
 	"the entry is not in the form it should be: %s": "der Eintrag hat nicht die vorgeschriebene Form: %s",
 
+	"a cosignature by a known witness does not verify": "die Mitzeichnung eines bekannten Zeugen stimmt nicht", "cosigned by %d of %d witnesses": "mitgezeichnet von %d von %d Zeugen",
+
 	// kinds of findings
 	"malformed_entry": "Eintrag", "sequence": "Reihenfolge", "tenant": "Mandant", "time": "Zeit", "broken_link": "Verkettung",
 	"hash": "Hash", "leaf": "Blatt", "tile": "Kachel", "root": "Wurzel", "truncated": "abgeschnitten", "trailing": "überzählig",
