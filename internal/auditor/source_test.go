@@ -42,7 +42,7 @@ func TestAnExportIsReadOverHTTPS(t *testing.T) {
 	code, stdout, stderr := runVerify(t, append(flags, url, "--receipt", s.tailReceipt(t))...)
 	require.Equal(t, 0, code, stderr)
 	require.Contains(t, stdout, "INTACT")
-	code, _, stderr = runVerify(t, append(flags, "prove", "7", url, "-o", filepath.Join(t.TempDir(), "p"))...)
+	code, _, _ = runVerify(t, append(flags, "prove", "7", url, "-o", filepath.Join(t.TempDir(), "p"))...)
 	require.Equal(t, 2, code, "flags of a command come after it")
 	code, stdout, stderr = runVerify(t, append([]string{"prove", "7", url, "-o", filepath.Join(t.TempDir(), "p")}, flags...)...)
 	require.Equal(t, 0, code, stderr)
