@@ -43,7 +43,7 @@ type chain struct {
 	// contended counts down the writes that lock before they look, after another process was met.
 	contended int
 
-	ring     atomic.Pointer[keyring] // keys, for writers without a turn
+	ring     atomic.Pointer[keyring] // keys, for writers without a turn; see letIn
 	seen     atomic.Pointer[head]    // the newest committed head
 	doubtful atomic.Bool             // what head was passed on with may not come
 
@@ -100,10 +100,18 @@ func (c *chain) guess() {
 	}
 }
 
-// hasKeys sets the keys. The caller has the turn.
+// hasKeys sets the keys, nil for none. The caller has the turn.
 func (c *chain) hasKeys(k *keyring) {
 	c.keys = k
-	c.ring.Store(k)
+	c.ring.Store(nil)
+}
+
+// letIn lets writers without a turn use the keys, once every anchor was heard: they compare the log with nothing. The caller
+// has the turn.
+func (l *Log) letIn(c *chain) {
+	if g := &c.guard; len(l.cfg.Anchors) == 0 || g.broken == nil && g.origin == c.keys.origin && len(g.answered) == len(l.cfg.Anchors) {
+		c.ring.Store(c.keys)
+	}
 }
 
 // chains holds the chains of this process, at most about max of them when idle.

@@ -38,7 +38,7 @@ func (l *Log) exclusively(ctx context.Context, tenant uuid.UUID, unguarded bool,
 }
 
 // Seal implements rls.Sealer.
-func (s *exclusive) Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch) error) error {
+func (s *exclusive) Seal(ctx context.Context, tx pgx.Tx, commit rls.Commit) error {
 	c := s.log.chains.hold(s.tenant)
 	defer s.log.chains.letGo(c)
 	if err := c.take(ctx); err != nil {
@@ -68,13 +68,13 @@ func (s *exclusive) Seal(ctx context.Context, tx pgx.Tx, commit func(*pgx.Batch)
 	if p.entry.Seq != c.head.size {
 		return fmt.Errorf("pgledger: append: entry at %d, head at %d", p.entry.Seq, c.head.size)
 	}
-	if err := commit(batch); err != nil {
-		c.known = false
+	if err := commit(batch, nil); err != nil {
+		c.doubtful.Store(true)
 		return translate(err)
 	}
 	s.written = p
-	s.log.settle(&part{chain: c, entries: []*pending{p}, next: next})
-	c.keys = nil // read again with what the entry changed
+	s.log.settle(&part{chain: c, entries: []*pending{p}, next: next, turn: true})
+	c.hasKeys(nil) // read again with what the entry changed
 	return nil
 }
 

@@ -59,6 +59,7 @@ func (l *Log) guarded(ctx context.Context, tx pgx.Tx, c *chain) error {
 		}
 		if behind != nil {
 			g.broken = behind
+			c.ring.Store(nil)
 			l.cfg.Logger.Error("ledger rolled back", "tenant", c.tenant, "anchor", m.anchor, "error", behind)
 			return behind
 		}
@@ -191,6 +192,7 @@ func (l *Log) rolledBack(ctx context.Context, c *chain, behind *ledger.RollbackE
 		c.guard = guard{origin: c.keys.origin}
 	}
 	c.guard.broken = behind
+	c.ring.Store(nil)
 	return behind
 }
 

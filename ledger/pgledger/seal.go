@@ -191,7 +191,9 @@ func (s *seal) build(ctx context.Context, tx pgx.Tx, p *part, batch *pgx.Batch, 
 	} else if err := s.log.guarded(ctx, tx, c); err != nil {
 		return err
 	}
-	c.ring.Store(c.keys)
+	if c.keys != nil {
+		s.log.letIn(c)
+	}
 	if s.recheck {
 		p.next = c.head
 		if landed, err := s.log.landed(ctx, tx, p.entries); landed || err != nil {

@@ -158,6 +158,9 @@ BEGIN
            tomkit.ledger_subject('tomkit/ledger/append/v1', p_tenant, p_generation) || int4send(v_count) || v_leaves || p_cuts
            || sha256(array_send(p_signatures)) || sha256(array_send(p_openings)) || convert_to(p_signature_key, 'UTF8'))
            ) IS NOT TRUE THEN -- so it is with any NULL
+        IF (SELECT h.generation FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant) <> p_generation THEN
+            RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01'; -- the door has another key by now
+        END IF;
         RAISE EXCEPTION 'ledger: entries are not authentic' USING ERRCODE = 'TKL02';
     END IF;
     IF v_good IS NOT TRUE OR substring(v_previous, 33) <> substring(v_hashes, 1, 32 * v_count - 32) THEN
