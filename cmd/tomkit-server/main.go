@@ -31,6 +31,8 @@ With TOMKIT_ENV=production it refuses all of that and needs the connection strin
   TOMKIT_VAULT_KEY_FILE (mode 0600), TOMKIT_VAULT_PROJECT, TOMKIT_VAULT_INSTANCE
   TOMKIT_VAULT_API, TOMKIT_VAULT_TOKEN_ENDPOINT, TOMKIT_VAULT_CA_FILE (optional)
 
+  TOMKIT_POLICY_FILE, TOMKIT_POLICY_KEYS (id=public key in PEM, separated by commas), TOMKIT_POLICY_QUORUM (optional: a signed policy set, see tomkit policy)
+
 The secrets manager also has the passwords of connection strings without one, as DATABASE_APP_PASSWORD, DATABASE_MSP_PASSWORD, DATABASE_SYSTEM_PASSWORD and DATABASE_MIGRATOR_PASSWORD. tomkit vault-fake serves one to try this with. Without all its secrets the server does not start: it tries four times, then exits.
 
 It stops on SIGINT and SIGTERM after finishing the requests under way. Exit codes: 0 stopped in order, 1 failed, 2 not usable as configured.`

@@ -27,24 +27,26 @@ import (
 
 // api holds what the endpoints need.
 type api struct {
-	db      *rls.DB
-	flow    *authn.Flow
-	people  *pgauthn.Store
-	guard   *session.Guard
-	sets    *abac.Cache
-	fleet   *fleet.Store
-	beats   heartbeat.Acceptor
-	ledger  *pgledger.Log
-	metrics *metrics
-	log     *slog.Logger
-	now     func() time.Time
-	huma    huma.API
+	db     *rls.DB
+	flow   *authn.Flow
+	people *pgauthn.Store
+	guard  *session.Guard
+	// policies are those in force; nil without a policy set.
+	policies func() *abac.Policies
+	sets     *abac.Cache
+	fleet    *fleet.Store
+	beats    heartbeat.Acceptor
+	ledger   *pgledger.Log
+	metrics  *metrics
+	log      *slog.Logger
+	now      func() time.Time
+	huma     huma.API
 }
 
 // handler builds the whole HTTP surface: the guarded routes, the probes and what stands in front of them.
 func (a *api) handler(universe *abac.Universe, hsts bool, parts map[string]func(context.Context) error) (http.Handler, []httpabac.Route, error) {
 	guard, err := httpabac.New(httpabac.Config{
-		Universe: universe, Record: a.decision, RequestID: requestID, ProblemBase: problemType, Now: a.now,
+		Universe: universe, Record: a.decision, RequestID: requestID, ProblemBase: problemType, Now: a.now, Policies: a.policies, Facts: facts,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -184,6 +186,15 @@ func (a *api) decision(ctx context.Context, rec httpabac.Record) error {
 	}
 	a.log.InfoContext(ctx, "decision", attrs...)
 	return nil
+}
+
+// facts is what constraints of a policy set can look at here: the client's address, and the tenant the session works in, whose every
+// resource is in this server.
+func facts(r *http.Request, req *abac.Request) {
+	req.Addr, _ = r.Context().Value(clientKey{}).(netip.Addr)
+	if sub := httpabac.SubjectFrom(r.Context()); sub != nil {
+		req.Tenant = sub.Tenant
+	}
 }
 
 // addressed puts the client's address into the context.

@@ -44,6 +44,9 @@ type Config struct {
 	// development file, which is refused in production.
 	Vault func() (boot.Config, error)
 
+	// Policies is the signed policy set. Nil means the document's roles, without constraints.
+	Policies *PolicySet
+
 	// LedgerJournal is the file that remembers erasures from the ledger outside the database (ledger/journal): it is replayed at each
 	// start, so that a restored backup forgets again what was erased. Empty means one in the data directory, and none where the database
 	// is thrown away; production needs one, where a restore of the database does not reach it.
@@ -144,6 +147,7 @@ func FromEnvironment(getenv func(string) string) Config {
 		AppURL: getenv("TOMKIT_DATABASE_URL"), MSPURL: getenv("TOMKIT_DATABASE_MSP_URL"), SystemURL: getenv("TOMKIT_DATABASE_SYSTEM_URL"),
 		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
 		Production: !development(getenv("TOMKIT_ENV")), LedgerJournal: getenv("TOMKIT_LEDGER_JOURNAL"),
+		Policies: policiesFromEnvironment(getenv),
 	}
 	if boot.InEnvironment(getenv) {
 		cfg.Vault = func() (boot.Config, error) { return boot.FromEnvironment(getenv) }

@@ -55,6 +55,9 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
+// Has reports whether the server has logged text.
+func (s *safeBuffer) Has(text string) bool { return strings.Contains(s.String(), text) }
+
 // open starts a server that is asked through its handler. Each change of the configuration is applied before it opens.
 func open(t *testing.T, changes ...func(*server.Config)) *kit {
 	t.Helper()

@@ -49,7 +49,7 @@ func (s *Server) Bootstrap(ctx context.Context, operator tenant.New, admin Perso
 	if err != nil {
 		return uuid.Nil, nil, fmt.Errorf("server: bootstrap: %w", err)
 	}
-	if err := s.defineRoles(ctx, id, abac.TOM6Roles()); err != nil {
+	if err := s.defineRoles(ctx, id, s.roles()); err != nil {
 		return uuid.Nil, nil, err
 	}
 	admin.Role = abac.Superadmin
@@ -111,7 +111,7 @@ func (s *Server) CreateTenant(ctx context.Context, msp uuid.UUID, n tenant.New) 
 		return uuid.Nil, err
 	}
 	var roles []abac.Role
-	for _, role := range abac.TOM6Roles() {
+	for _, role := range s.roles() {
 		if !role.Reserved {
 			roles = append(roles, role)
 		}

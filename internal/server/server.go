@@ -68,6 +68,7 @@ type Server struct {
 	boot      *boot.Report // nil without a secrets manager
 	handler   http.Handler
 	routes    []httpabac.Route
+	live      *abac.Live // nil without a policy set
 	http      *http.Server
 	listener  net.Listener
 	// metricsListener is nil unless metrics are served.
@@ -199,6 +200,9 @@ func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.live, err = s.cfg.policies(context.Background(), universe, s.metrics); err != nil {
+		return nil, nil, err
+	}
 	if s.beats, err = pgsink.New(s.DB, pgsink.Config{}); err != nil {
 		return nil, nil, err
 	}
@@ -206,6 +210,9 @@ func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) 
 	a := &api{
 		db: s.DB, flow: flow, people: s.People, guard: guard, sets: sets, fleet: fleet.New(s.DB, s.Ledger, s.cfg.Now),
 		beats: s.beats, ledger: s.Ledger, metrics: s.metrics, log: s.log, now: s.cfg.Now,
+	}
+	if s.live != nil {
+		a.policies = s.live.Policies
 	}
 	return a.handler(universe, s.cfg.Host != "localhost", map[string]func(context.Context) error{"database": s.ping})
 }
@@ -293,6 +300,9 @@ func (s *Server) serve(ctx context.Context) error {
 	g.Go(func() error { return s.part("heartbeats", s.beats.Run(background)) })
 	g.Go(func() error { return s.part("checkpoints", s.Ledger.Run(background)) })
 	g.Go(func() error { s.sweep(background); return nil })
+	if s.live != nil {
+		g.Go(func() error { return s.part("policies", s.live.Run(background)) })
+	}
 	g.Go(func() error {
 		defer stop() // the parts outlive the last request
 		<-ctx.Done()
