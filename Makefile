@@ -3,12 +3,16 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test integration images bench soak lint fuzz build postgres clean
+.PHONY: help demo test integration images bench soak lint fuzz build postgres mutate clean
 
 ARGS     ?=            # passed on to `tomkit demo`, e.g. ARGS=--once
 BENCH    ?= .          # room to measure: rls, ledger (append, verify), token, abac, vault
 SOAK     ?= ./...      # packages to soak
 FUZZTIME ?= 10s        # time for each fuzz target
+
+# The decision core of abac, which mutation testing covers.
+MUTATE = policy.go set.go universe.go roles.go decision.go subject.go tenants.go condition.go clearance.go window.go network.go \
+	constraint.go menu.go grant.go rights.go demand.go
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +42,10 @@ lint: ## formatting, vet, staticcheck, house rules
 
 fuzz: ## run every fuzz target for FUZZTIME
 	.ci/fuzz $(strip $(FUZZTIME))
+
+mutate: ## change the policy engine in one place at a time: its tests have to notice (minutes)
+	go -C internal/tools run ./mutate -dir ../../abac -known ../../abac/testdata/mutants.txt -late 'SmallScope|BruteForce|SmallSets' \
+		-args '-rapid.shrinktime=1ms -rapid.nofailfile' $(MUTATE)
 
 build: ## build the four programs into bin/
 	go build -trimpath -o bin/ ./cmd/...

@@ -115,6 +115,49 @@ func BenchmarkRequirement(b *testing.B) {
 	}
 }
 
+func BenchmarkFiveConditions(b *testing.B) {
+	u, s := benchSet(b)
+	now, tenant := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), uuid.New()
+	sub := &abac.Subject{
+		ID: uuid.New(), Tenant: tenant, Set: s, Level: abac.MultiFactor, AuthTime: now, Posture: abac.Managed, PostureTime: now,
+	}
+	req := abac.Request{Tenant: tenant, Now: now, Addr: prefixes("10.1.2.3/32")[0].Addr()}
+	conditions := []abac.Condition{
+		abac.SameTenant(), abac.MFA(abac.MultiFactor, 5*time.Minute), abac.From(prefixes("10.0.0.0/8")...), abac.Device(abac.Managed, time.Hour),
+		abac.During(abac.Window{Zone: "Europe/Berlin", From: 8 * time.Hour, To: 18 * time.Hour}),
+	}
+	need, err := u.Require("resource-20:action-04", conditions...)
+	require.NoError(b, err)
+	require.True(b, need.Decide(sub, req).Allowed)
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = need.Decide(sub, req)
+	}
+}
+
+func BenchmarkDecideAll(b *testing.B) {
+	_, s := benchSet(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if s.DecideAll().Len() == 0 {
+			b.Fatal("nothing is allowed")
+		}
+	}
+}
+
+func BenchmarkImplies(b *testing.B) {
+	u, s := benchSet(b)
+	all, err := u.Compile(abac.Source{Policies: []string{"*:*"}})
+	require.NoError(b, err)
+	mine, other := abac.Rights{Set: s}, abac.Rights{Set: all}
+	b.ReportAllocs()
+	for b.Loop() {
+		if mine.Implies(other).Answer != abac.Yes {
+			b.Fatal("a part is not implied")
+		}
+	}
+}
+
 func BenchmarkCompile(b *testing.B) {
 	u, policies := benchUniverse(b), benchPolicies()
 	b.ReportAllocs()
