@@ -170,7 +170,7 @@ func TestLiveLooksEveryInterval(t *testing.T) {
 		time.Sleep(10*time.Second - 1)
 		synctest.Wait()
 		require.EqualValues(t, 3, live.Policies().Version)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.EqualValues(t, 4, live.Policies().Version)
 		place.put([]byte("no"), nil)
