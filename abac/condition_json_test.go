@@ -18,6 +18,7 @@ var conditionForms = map[string]abac.Condition{
 	`{"mfa":{"max_age_seconds":60}}`:                               abac.MFA(abac.SingleFactor, time.Minute),
 	`{"dual_control":{"max_age_seconds":900}}`:                     abac.DualControl(15 * time.Minute),
 	`{"network":["10.0.0.0/8","2001:db8::/32"]}`:                   abac.From(prefixes("2001:db8::/32", "10.0.0.0/8")...),
+	`{"network":["10.0.0.0/8","10.0.0.0/16"]}`:                     abac.From(prefixes("10.0.0.0/16", "10.0.0.0/8")...),
 	`{"device":{"shows":["managed","screen_lock"]}}`:               abac.Device(abac.Managed|abac.ScreenLock, 0),
 	`{"time":{"from":"00:00","to":"24:00","zone":"UTC"}}`:          abac.During(abac.Window{Zone: "UTC", To: 24 * time.Hour}),
 	`{"mfa":{"level":"phishing_resistant","max_age_seconds":300}}`: abac.MFA(abac.PhishingResistant, 5*time.Minute),

@@ -111,4 +111,9 @@ func TestReasonsHaveStableCodes(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, code, string(text))
 	}
+	seen := map[string]bool{}
+	for r := range 256 {
+		seen[abac.Reason(r).String()] = true
+	}
+	require.Len(t, seen, 16, "no number is without a code")
 }

@@ -53,6 +53,12 @@ func TestWithinTenant(t *testing.T) {
 			require.Equal(t, same, holds(t, abac.SameTenant(), sub, req) == abac.Allowed, "the strict form")
 		})
 	}
+	t.Run("no hierarchy is asked about the zero tenant", func(t *testing.T) {
+		sub, req := abac.Subject{Tenant: msp}, abac.Request{Hierarchy: anything{}}
+		require.Equal(t, abac.TenantMismatch, holds(t, abac.WithinTenant(), sub, req))
+		sub, req = abac.Subject{}, abac.Request{Tenant: msp, Hierarchy: anything{}}
+		require.Equal(t, abac.TenantMismatch, holds(t, abac.WithinTenant(), sub, req))
+	})
 	t.Run("a circle, the zero id and a tower are refused", func(t *testing.T) {
 		a, b := uuid.New(), uuid.New()
 		tower := map[uuid.UUID]uuid.UUID{}
@@ -74,6 +80,11 @@ func TestWithinTenant(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// anything is a hierarchy in which everybody lies below everybody.
+type anything struct{}
+
+func (anything) Within(_, _ uuid.UUID) bool { return true }
 
 func at(t testing.TB, zone, text string) time.Time {
 	t.Helper()
@@ -107,6 +118,8 @@ func TestDuring(t *testing.T) {
 		"but not later":                     {night, at(t, "Europe/Berlin", "2026-11-29 06:00:00"), false},
 		"and not on the night before":       {night, at(t, "Europe/Berlin", "2026-11-28 05:00:00"), false},
 		"nor on the night after":            {night, at(t, "Europe/Berlin", "2026-11-29 22:00:00"), false},
+		"a window may end at midnight":      {abac.Window{Zone: "UTC", From: 22 * time.Hour}, at(t, "UTC", "2026-11-30 23:59:59"), true},
+		"and then does":                     {abac.Window{Zone: "UTC", From: 22 * time.Hour}, at(t, "UTC", "2026-12-01 00:00:00"), false},
 		"the zero time is in no window":     {abac.Window{Zone: "UTC", To: 24 * time.Hour}, time.Time{}, false},
 		"any other is in the whole week":    {abac.Window{Zone: "UTC", To: 24 * time.Hour}, time.Unix(0, 0), true},
 		"a week's last night enters Sunday": {night, at(t, "Europe/Berlin", "2026-12-06 00:00:00"), true},
@@ -169,6 +182,10 @@ func TestFrom(t *testing.T) {
 		"a network in IPv6 form keeps its border":  {prefixes("::ffff:10.0.0.0/104"), "11.1.2.3", false},
 		"every IPv6 address is no IPv4 address":    {prefixes("::/0"), "::ffff:10.1.2.3", false},
 		"every IPv4 address is no IPv6 address":    {prefixes("0.0.0.0/0"), "2001:db8::1", false},
+		"all of IPv4 in IPv6 form":                 {prefixes("::ffff:0:0/96"), "192.0.2.1", true},
+		"which is no IPv6 network":                 {prefixes("::ffff:0:0/96"), "2001:db8::1", false},
+		"a small IPv6 network":                     {prefixes("2001:db8::/112"), "2001:db8::ffff", true},
+		"and its border":                           {prefixes("2001:db8::/112"), "2001:db8::1:0", false},
 		"an IPv4-compatible address is not mapped": {prefixes("10.0.0.0/8"), "::10.1.2.3", false},
 		"a single address":                         {prefixes("192.0.2.7/32"), "192.0.2.7", true},
 		"an address with a zone":                   {prefixes("fe80::/10"), "fe80::1%eth0", false},
@@ -301,6 +318,7 @@ func TestConditionsThatAreNotValid(t *testing.T) {
 			_, err = c.MarshalJSON()
 			require.Error(t, err)
 			require.NotEmpty(t, c.String())
+			require.Equal(t, abac.InvalidCondition, c.Check(abac.Subject{}, abac.Request{}), "and holds for nobody")
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
 )
 
 // Constraint puts conditions on permissions, whoever holds them: what it covers is allowed only while they hold. It never
@@ -82,7 +81,6 @@ func (c Constraint) check(roles *Roles) (constraint, error) {
 			return constraint{}, fmt.Errorf("condition %d: %w: %w", i, ErrConstraint, err)
 		}
 	}
-	p.Resource, p.Action = strings.Clone(p.Resource), strings.Clone(p.Action)
 	return constraint{p, slices.Clone(c.Roles), slices.Clone(c.When)}, nil
 }
 

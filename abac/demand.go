@@ -199,10 +199,10 @@ func (d demand) barely(resource, action string, now time.Time, addr netip.Addr) 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // instant looks for a minute in all of d's windows and, if it is not nil, outside not: No with the minute, Yes if there is
-// none. With windows of one zone the weeks decide; with more, the clocks of one year may.
+// none. With windows of one zone the weeks decide, since every minute of the week comes in a year; with more, the clocks of one
+// year may.
 func (d demand) instant(not *zoned) (time.Time, Answer) {
 	zones := d.zones
-	alone := not == nil && len(zones) <= 1 || not != nil && (len(zones) == 0 || len(zones) == 1 && zones[0].name == not.name)
 	if not != nil {
 		for _, z := range zones {
 			if z.name == not.name && z.open.within(&not.open) {
@@ -226,9 +226,6 @@ func (d demand) instant(not *zoned) (time.Time, Answer) {
 		if holds {
 			return now, No
 		}
-	}
-	if alone { // every minute of the week comes in a year
-		return time.Time{}, Yes
 	}
 	return time.Time{}, Unknown
 }

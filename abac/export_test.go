@@ -4,7 +4,6 @@ package abac
 // first.
 func FailingReasons(r Rights, c Case) (reasons []Reason) {
 	resource, action, _ := ParsePermission(c.Permission)
-	c.Subject.Set, c.Subject.Role = r.Set, r.Role
 	for _, one := range r.Constraints.list {
 		for i := range one.when {
 			if reason := one.when[i].check(&c.Subject, &c.Request, c.Permission); one.binds(r.Role) && one.Covers(resource, action) && reason != Allowed {
@@ -14,3 +13,6 @@ func FailingReasons(r Rights, c Case) (reasons []Reason) {
 	}
 	return reasons
 }
+
+// Check asks a condition alone, valid or not.
+func (c Condition) Check(sub Subject, req Request) Reason { return c.check(&sub, &req, "a:x") }

@@ -17,11 +17,11 @@ func From(networks ...netip.Prefix) Condition {
 		c.fault = "no network"
 	}
 	for _, p := range networks {
-		if !p.IsValid() || p != p.Masked() || !mapped.Contains(p.Addr()) && p.Addr().Is6() && p.Overlaps(mapped) && p.Bits() > 0 {
+		if !p.IsValid() || p != p.Masked() || !mapped.Contains(p.Addr()) && p.Overlaps(mapped) && p.Bits() > 0 {
 			c.fault = "malformed network"
-			break
+			return c
 		}
-		if p.Bits() >= mapped.Bits() && mapped.Contains(p.Addr()) {
+		if mapped.Contains(p.Addr()) { // all of p is, since it begins there
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped.Bits())
 		}
 		c.networks = append(c.networks, p)
@@ -91,10 +91,10 @@ func gap(p netip.Prefix, networks []netip.Prefix) (netip.Addr, bool) {
 			inside = true
 		}
 	}
-	if p.Addr().Is6() && p.Bits() >= mapped.Bits() && mapped.Contains(p.Addr()) {
+	if mapped.Contains(p.Addr()) {
 		return netip.Addr{}, false // these addresses are IPv4
 	}
-	if !inside && !(p.Addr().Is6() && p.Overlaps(mapped)) {
+	if !inside && !p.Overlaps(mapped) {
 		return p.Addr(), true
 	}
 	low := netip.PrefixFrom(p.Addr(), p.Bits()+1)

@@ -192,6 +192,35 @@ func TestConstraintsBindWhomTheyName(t *testing.T) {
 	})
 }
 
+func TestConstraintsOfManyPermissions(t *testing.T) {
+	var names []string
+	for i := range 200 {
+		names = append(names, "r"+itoa(i)+":x")
+	}
+	u := universe(t, names...)
+	roles, err := abac.NewRoles(u, 1, abac.Role{Name: "r", Policies: []string{"*:*"}})
+	require.NoError(t, err)
+	list := []abac.Constraint{}
+	for _, n := range []int{0, 63, 64, 100, 128, 199} {
+		list = append(list, abac.Constraint{Policy: names[n], When: []abac.Condition{abac.SameTenant()}})
+	}
+	constraints, err := abac.NewConstraints(u, roles, list...)
+	require.NoError(t, err)
+	sub, req := &abac.Subject{Set: compile(t, u, "*:*")}, abac.Request{Constraints: constraints}
+	menu := sub.DecideAll(req)
+	for n, name := range names {
+		bound := false
+		for _, c := range list {
+			bound = bound || c.Policy == name
+		}
+		id, _ := u.ID(name)
+		need, err := u.Require(name)
+		require.NoError(t, err)
+		require.Equal(t, !bound, need.Decide(sub, req).Allowed, n)
+		require.Equal(t, !bound, menu.Has(id), n)
+	}
+}
+
 func TestNewConstraintsIsStrict(t *testing.T) {
 	u, roles := tom6(t)
 	when := []abac.Condition{abac.SameTenant()}

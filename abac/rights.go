@@ -53,7 +53,6 @@ func (r Rights) Decide(c Case) Decision {
 	if !d.Allowed || r.Constraints == nil {
 		return d
 	}
-	c.Subject.Set, c.Subject.Role = r.Set, r.Role
 	for i := range r.Constraints.list {
 		if one := &r.Constraints.list[i]; one.binds(r.Role) && one.Covers(resource, action) {
 			if _, reason := one.firstFailing(&c.Subject, &c.Request, c.Permission); reason != Allowed {

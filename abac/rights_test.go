@@ -223,9 +223,23 @@ func TestAnalysisOfConditionsByBruteForce(t *testing.T) {
 		require.NoError(t, err)
 		return r
 	}
-	answers := map[string]int{}
+	under := func(when ...abac.Condition) abac.Rights {
+		constraints, err := abac.NewConstraints(u, roles, abac.Constraint{Policy: "*:*", When: when})
+		require.NoError(t, err)
+		return abac.Rights{Set: compile(t, u, "a:x"), Role: "r", Constraints: constraints}
+	}
+	var pairs [][2]abac.Rights
+	for _, one := range pool { // every condition beside every other, alone and after a third
+		for _, other := range pool {
+			pairs = append(pairs, [2]abac.Rights{under(one), under(other)}, [2]abac.Rights{under(one, other), under(pool[random.IntN(len(pool))])})
+		}
+	}
 	for range rounds {
-		a, b := draw(), draw()
+		pairs = append(pairs, [2]abac.Rights{draw(), draw()})
+	}
+	answers := map[string]int{}
+	for _, pair := range pairs {
+		a, b := pair[0], pair[1]
 		var onlyA, onlyB, both, some bool
 		for _, question := range scopeQuestions {
 			verdicts := tryAll(question, a, b, parts)

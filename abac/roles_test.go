@@ -110,6 +110,8 @@ func TestNewRolesIsStrict(t *testing.T) {
 		require.Error(t, err)
 		_, err = abac.NewRoles(u, -1, good)
 		require.Error(t, err)
+		_, err = abac.NewRoles(u, 0, good)
+		require.NoError(t, err)
 	})
 	t.Run("takes as many policies as a set, and not one more", func(t *testing.T) {
 		names := make([]string, abac.MaxPolicies+1)

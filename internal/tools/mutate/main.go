@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ type config struct {
 	least   float64
 	workers int
 	limit   time.Duration
+	match   string // mutants to try
 	late    string // tests that take long, for mutants that survive the others
 	args    []string
 }
@@ -49,6 +51,7 @@ func main() {
 	flag.IntVar(&c.workers, "workers", 2, "tests run at a time")
 	flag.DurationVar(&c.limit, "limit", time.Minute, "time for the tests of one mutant; one that takes longer is killed")
 	flag.StringVar(&c.late, "late", "^$", "tests that only mutants have to face which the others let live")
+	flag.StringVar(&c.match, "match", "", "try only mutants whose names match this expression")
 	flag.StringVar(&args, "args", "", "further arguments of the test binary")
 	flag.Parse()
 	c.files, c.args = flag.Args(), strings.Fields(args)
@@ -71,6 +74,11 @@ func run(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	chosen, err := regexp.Compile(c.match)
+	if err != nil {
+		return err
+	}
+	mutants = slices.DeleteFunc(mutants, func(m *mutant) bool { return !chosen.MatchString(m.String()) })
 	if out, err := try(ctx, c, binary, 0, "", ""); err != nil {
 		return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, out)
 	}
@@ -154,7 +162,7 @@ func report(c config, mutants []*mutant) error {
 		fmt.Println("not equivalent:", name)
 	}
 	for name := range known {
-		if !seen[name] {
+		if !seen[name] && c.match == "" {
 			fmt.Println("no longer there:", name)
 		}
 	}
