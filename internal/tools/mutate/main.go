@@ -39,6 +39,7 @@ type config struct {
 	limit   time.Duration
 	match   string // mutants to try
 	late    string // tests that take long, for mutants that survive the others
+	never   string // tests that take too long
 	args    []string
 }
 
@@ -51,6 +52,7 @@ func main() {
 	flag.IntVar(&c.workers, "workers", 2, "tests run at a time")
 	flag.DurationVar(&c.limit, "limit", time.Minute, "time for the tests of one mutant; one that takes longer is killed")
 	flag.StringVar(&c.late, "late", "^$", "tests that only mutants have to face which the others let live")
+	flag.StringVar(&c.never, "never", "^$", "tests that no mutant has to face")
 	flag.StringVar(&c.match, "match", "", "try only mutants whose names match this expression")
 	flag.StringVar(&args, "args", "", "further arguments of the test binary")
 	flag.Parse()
@@ -79,7 +81,9 @@ func run(ctx context.Context, c config) error {
 		return err
 	}
 	mutants = slices.DeleteFunc(mutants, func(m *mutant) bool { return !chosen.MatchString(m.String()) })
-	if out, err := try(ctx, c, binary, 0, "", ""); err != nil {
+	patient := c
+	patient.limit *= 10
+	if out, err := try(ctx, patient, binary, 0, "", c.never); err != nil {
 		return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, out)
 	}
 	if err := judge(ctx, c, binary, mutants); err != nil {
@@ -95,10 +99,10 @@ func judge(ctx context.Context, c config, binary string, mutants []*mutant) erro
 	for range c.workers {
 		group.Go(func() {
 			for m := range queue {
-				_, quick := try(ctx, c, binary, m.id, "", c.late)
+				_, quick := try(ctx, c, binary, m.id, "", c.late+"|"+c.never)
 				m.killed = quick != nil
 				if !m.killed && c.late != "^$" {
-					_, slow := try(ctx, c, binary, m.id, c.late, "")
+					_, slow := try(ctx, c, binary, m.id, c.late, c.never)
 					m.killed = slow != nil
 				}
 			}
