@@ -17,11 +17,21 @@
 //
 // # Writing
 //
-// [Log.Append] queues with the tenant's batcher; what arrives while a transaction is on its way shares the next one.
-// [Log.RecordTx] adds its statement to the caller's COMMIT. Either way an append is one round trip: hashes, signatures and
-// leaf are made here against the head this process knows, and the database's append function checks that they continue
-// the real head. If another process was faster, the function says where the head is, and the writer tries again under the
-// lock. Several processes may write one log: there is no fork and no gap, and time never runs backwards.
+// [Log.Append] queues with the tenant's batcher; what arrives while a transaction is on its way shares the next one, and a
+// large group is built and sent while the one before is being written. [Log.RecordTx] adds its statement to the caller's
+// COMMIT. Either way an append is one round trip, in one of two ways:
+//
+//   - Hashes, signatures and leaves are made here against the head this process knows, and the database's function checks
+//     that they continue the real head. If another writer was faster, the call is refused as stale, and the writer tries
+//     again under the lock.
+//   - Up to four entries of class normal are written by a function that finds the head itself and makes both hashes; this
+//     process makes them again from the answer. Nobody waits for another writer's round trip, and nothing is stale.
+//
+// Several processes may write one log: there is no fork and no gap, and time never runs backwards.
+//
+// The tenant's lock is held until the commit record is written, not until it is on disk, so flushes are shared by all
+// writers of a tenant. Nothing is acknowledged before it is as durable as synchronous_commit asks; see rls.Commit. Another
+// session may read an entry that little earlier; a checkpoint over it is only committed after it.
 //
 // If a connection breaks during COMMIT, Append and AppendBatch look for their entries by id, under the lock, and write them
 // if they are not there. RecordTx returns rls.ErrCommitUnknown, as any transaction would.
@@ -30,12 +40,15 @@
 //
 //   - No login may INSERT, UPDATE, DELETE or TRUNCATE. Triggers that are ENABLE ALWAYS refuse it besides. The owner
 //     tomkit_ledger cannot log in, and no foreign key leads here, so no cascade does either.
-//   - Entries come in through one SECURITY DEFINER function. It checks the tenant's context (the login is the session's, so
-//     neither SET ROLE nor a pooler changes the answer), takes pg_advisory_xact_lock, compares the head, makes seq,
-//     previous_hash, current_hash and the leaf hash itself, refuses times that run backwards or lie more than a minute
-//     ahead, and moves the head.
-//   - The function also wants an HMAC over the leaves under a key that the log keeps sealed for this process. SQL injected
-//     into the request login has the tenant's context and still cannot write an entry, a checkpoint or a tile.
+//   - Entries come in through two SECURITY DEFINER functions, one for the head the caller knows and one that finds it. They
+//     check the tenant's context (the login is the session's, so neither SET ROLE nor a pooler changes the answer), take
+//     pg_advisory_xact_lock, compare or read the head, refuse times that run backwards or lie more than a minute ahead, and
+//     move the head. Positions and links from hash to hash are enforced. Of several entries the leaf hashes are made from
+//     the canonical forms, which the columns are cut out of; of a single one both hashes are made there.
+//   - The functions want an HMAC over everything they are given under a key that the log keeps sealed for this process. SQL
+//     injected into the request login has the tenant's context and still cannot write an entry, a checkpoint or a tile.
+//   - That the chain hash of several entries follows from their texts, and that the columns of a single one are those of
+//     its leaf, is what this process vouches for with that code, and what every verification checks again.
 //   - [Open] tries the forbidden statements and reads the catalogs, and refuses to start when one of them got through.
 //
 // # What it cannot enforce

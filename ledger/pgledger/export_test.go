@@ -4,9 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/record"
+	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
 // Frontier gives tests the tree's right edge.
@@ -62,4 +65,18 @@ func (l *Log) AppendAlso(ctx context.Context, ev record.Event, also func(b *pgx.
 	}
 	p.also = func(b *pgx.Batch, k *keyring) error { return also(b, p.entry.Seq, k.generation) }
 	return l.commit(ctx, ev.Tenant, []*pending{p}, nil)
+}
+
+// AppendOneSQL is the statement of an append behind whatever head there is.
+const AppendOneSQL = appendOneSQL
+
+// AppendOneArgs makes its arguments for whoever holds the door key.
+func AppendOneArgs(door [32]byte, tenant uuid.UUID, generation int, at time.Time, e verify.Entry, openings []ledger.Opening) ([]any, error) {
+	p := &pending{entry: e, openings: openings}
+	if err := p.encode(); err != nil {
+		return nil, err
+	}
+	var b pgx.Batch
+	queueOne(&b, &keyring{tenant: tenant, generation: generation, door: door}, at, p)
+	return b.QueuedQueries[0].Arguments, nil
 }

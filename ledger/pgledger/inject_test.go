@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
@@ -270,4 +271,83 @@ sha256('') || sha256(''), sha256('') || sha256(''), '', '{}', '{}', '{}', '{}')`
 		require.NoError(t, err)
 		require.True(t, report.Intact(), "%+v", report.Findings)
 	}
+}
+
+// one makes a correct call of the function that finds the head itself.
+func one(t *testing.T, k kit, tenant uuid.UUID, generation int, at time.Time) []any {
+	var inner []byte
+	require.NoError(t, k.pg.Superuser(t).QueryRow(t.Context(),
+		`SELECT door_inner FROM tomkit.ledger_logs WHERE tenant_id = $1`, tenant).Scan(&inner))
+	door := [32]byte(inner)
+	for i := range door {
+		door[i] ^= 0x36 // RFC 2104
+	}
+	user := [16]byte(uuid.New())
+	o := ledger.Opening{Salt: [32]byte{1}, Subject: uuid.New(), Value: "name"}
+	o.Commitment = verify.Commitment(o.Salt, o.Value)
+	args, err := pgledger.AppendOneArgs(door, tenant, generation, at, verify.Entry{
+		ID: uuid.New(), Tenant: tenant, User: &user, Action: "login", EntityType: "user", EntityID: "u",
+		Details: fmt.Appendf(nil, `{"name":{"c":"%x"}}`, o.Commitment), Narrative: "Ein Satz mit Umlaut: ü.", CreatedAt: at,
+		Scheme: verify.SchemeBound,
+	}, []ledger.Opening{o})
+	require.NoError(t, err)
+	return args
+}
+
+func TestAnInjectedAppendOfOne(t *testing.T) {
+	k := newKit(t)
+	tenant, other := uuid.New(), uuid.New()
+	k.fill(t, tenant, 2)
+	k.fill(t, other, 2)
+	call := func(args []any) error {
+		_, err := k.db.Tenant(tenant).Exec(t.Context(), pgledger.AppendOneSQL, args...)
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	good := one(t, k, tenant, 1, now)
+	require.NoError(t, call(good), "everything is right, as a check of what follows")
+	requireState(t, call(good), "23505") // a second time
+	t.Run("is refused with any other argument", func(t *testing.T) {
+		for i, change := range map[int]any{
+			1: 2, 2: now.Add(-time.Second), 3: make([]byte, 32), 4: make([]byte, 51), 5: []byte("x"), 6: uuid.New(), 7: uuid.New(),
+			8: "logout", 9: "device", 10: "v", 11: `{"name":{"c":""}}`, 12: "Ein anderer Satz.", 13: [][]byte{},
+		} {
+			args := one(t, k, tenant, 1, now)
+			args[i] = change
+			want := "TKL02"
+			if i == 1 {
+				want = "TKL01"
+			}
+			requireState(t, call(args), want)
+			for _, code := range []any{args[3], nil} {
+				args[i], args[3] = nil, code
+				require.Error(t, call(args), "NULL for %d", i)
+			}
+		}
+	})
+	t.Run("is refused with two columns swapped", func(t *testing.T) {
+		args := one(t, k, tenant, 1, now)
+		args[8], args[9] = args[9], args[8]
+		requireState(t, call(args), "TKL02")
+	})
+	t.Run("is refused with the code of another generation, tenant or function", func(t *testing.T) {
+		args := one(t, k, tenant, 2, now)
+		args[1] = 1
+		requireState(t, call(args), "TKL02")
+		args = one(t, k, tenant, 1, now)
+		args[3] = one(t, k, other, 1, now)[3]
+		requireState(t, call(args), "TKL02")
+		args[3] = craft(t, k, tenant).mac
+		requireState(t, call(args), "TKL02")
+	})
+	t.Run("is refused under other keys, from the future, and for another tenant", func(t *testing.T) {
+		requireState(t, call(one(t, k, tenant, 2, now)), "TKL01")
+		requireState(t, call(one(t, k, tenant, 1, now.Add(time.Hour))), "TKL04")
+		requireState(t, call(one(t, k, other, 1, now)), denied)
+	})
+	t.Run("takes the head's time where its own is older", func(t *testing.T) {
+		require.NoError(t, call(one(t, k, tenant, 1, now.Add(-time.Hour))))
+	})
+	requireIntact(t, k.log, tenant, 5)
+	requireIntact(t, k.log, other, 3)
 }

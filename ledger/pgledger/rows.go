@@ -96,7 +96,7 @@ func (p *pending) packOpenings(list [][]byte, i int) [][]byte {
 	return list
 }
 
-const recordSQL = `SELECT tomkit.ledger_record($1::uuid, $2::integer, $3::timestamptz, $4::bytea, $5::bytea, $6::bytea, $7::uuid,
+const appendOneSQL = `SELECT tomkit.ledger_append_one($1::uuid, $2::integer, $3::timestamptz, $4::bytea, $5::bytea, $6::bytea, $7::uuid,
 $8::uuid, $9::text, $10::text, $11::text, $12::json, $13::text, $14::bytea[])`
 
 // errPlace means that the database made other hashes than this process would have: one of the two is wrong.
@@ -104,17 +104,7 @@ var errPlace = errors.New("pgledger: append: the database's hash is another one"
 
 // queueRecord queues an entry whose place the database finds, and notes the place when the answer comes.
 func (l *Log) queueRecord(b *pgx.Batch, k *keyring, p *part, e *pending) {
-	at := verify.Timestamp(l.cfg.Now())
-	openings := e.packOpenings([][]byte{}, 0)
-	x := &e.entry
-	micros := offsetMicros
-	if x.User != nil {
-		micros += len(x.User)
-	}
-	front, back := e.input[offsetID:micros], e.input[micros+8+32+32:]
-	mac := k.recordCode(at, front, back, x, openings)
-	b.Queue(recordSQL, k.tenant, k.generation, at, mac, front, back, x.ID, x.User, x.Action, x.EntityType, x.EntityID,
-		x.Details, x.Narrative, openings).QueryRow(func(row pgx.Row) error {
+	queueOne(b, k, verify.Timestamp(l.cfg.Now()), e).QueryRow(func(row pgx.Row) error {
 		var place []byte
 		if err := row.Scan(&place); err != nil {
 			return err
@@ -130,6 +120,19 @@ func (l *Log) queueRecord(b *pgx.Batch, k *keyring, p *part, e *pending) {
 		p.next = head{size: e.entry.Seq + 1, hash: e.entry.CurrentHash, at: at}
 		return nil
 	})
+}
+
+// queueOne queues the statement.
+func queueOne(b *pgx.Batch, k *keyring, at time.Time, e *pending) *pgx.QueuedQuery {
+	openings := e.packOpenings([][]byte{}, 0)
+	x := &e.entry
+	micros := offsetMicros
+	if x.User != nil {
+		micros += len(x.User)
+	}
+	front, back := e.input[offsetID:micros], e.input[micros+8+32+32:]
+	return b.Queue(appendOneSQL, k.tenant, k.generation, at, k.recordCode(at, front, back, x, openings), front, back, x.ID, x.User,
+		x.Action, x.EntityType, x.EntityID, x.Details, x.Narrative, openings)
 }
 
 // opening is the first entry of a new log: it names the log and its keys.

@@ -160,7 +160,7 @@ func (p *part) simple() bool {
 	})
 }
 
-// single queues one ledger_record for each entry.
+// single queues one ledger_append_one for each entry.
 func (s *seal) single(p *part, batch *pgx.Batch) {
 	for _, e := range p.entries {
 		s.log.queueRecord(batch, p.keys, p, e)

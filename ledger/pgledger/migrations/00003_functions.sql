@@ -220,7 +220,7 @@ END $$;
 -- Each call is a transaction's only one, so what counts is how many functions its expressions name: PostgreSQL prepares
 -- them anew each time. That is why the columns come as arguments here and are not cut out of the canonical form.
 -- +goose StatementBegin
-CREATE FUNCTION tomkit.ledger_record(
+CREATE FUNCTION tomkit.ledger_append_one(
     p_tenant uuid, p_generation integer, p_at timestamptz, p_mac bytea, p_front bytea, p_back bytea, p_id uuid, p_user uuid,
     p_action text, p_entity_type text, p_entity_id text, p_details json, p_narrative text, p_openings bytea[]) RETURNS bytea
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -362,7 +362,7 @@ GRANT EXECUTE ON FUNCTION
     tomkit.ledger_state(uuid), tomkit.ledger_lock(uuid), tomkit.ledger_publishing(uuid, boolean),
     tomkit.ledger_create(uuid, text, bytea, bytea, text, text[], text[], bytea[], text[]),
     tomkit.ledger_append(uuid, integer, bigint, timestamptz, bytea, bytea[], bytea, bytea[], text, bytea[]),
-    tomkit.ledger_record(uuid, integer, timestamptz, bytea, bytea, bytea, uuid, uuid, text, text, text, json, text, bytea[]),
+    tomkit.ledger_append_one(uuid, integer, timestamptz, bytea, bytea, bytea, uuid, uuid, text, text, text, json, text, bytea[]),
     tomkit.ledger_publish(uuid, bigint, bytea, text, timestamptz, bytea, smallint[], bigint[], bytea[], bytea[])
     TO tomkit_app, tomkit_system;
 GRANT EXECUTE ON FUNCTION tomkit.ledger_unpublished(integer) TO tomkit_system;
