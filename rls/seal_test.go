@@ -72,7 +72,7 @@ func TestSealer(t *testing.T) {
 						require.NoError(t, tx.QueryRow(ctx, countDevices).Scan(&n), "the transaction is open and has its context")
 						require.NotZero(t, n)
 					}
-					return commit(insert(101 + 10*statements), nil)
+					return commit(insert(101+10*statements), nil)
 				}))
 				require.Equal(t, before+1, sealed())
 			})
