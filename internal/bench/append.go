@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,7 @@ const (
 	entryBytes    = 1024 // of details, so that an entry is about 1 KiB
 	tesseraBatch  = 512
 	tesseraMaxAge = 50 * time.Millisecond
+	longAppend    = 100 * time.Millisecond // what 99 of 100 appends may take
 )
 
 const appendSetup = `
@@ -66,10 +68,17 @@ func benchAppend(ctx context.Context, r *reporter) error {
 		return err
 	}
 	defer closeTessera()
-	if err := r.cost("ledger-append-1024", appending, naive(fewWriters, false), atLeast(20)); err != nil {
+	wide := &reporter{r.out, r.rounds, 5 * r.turn} // so that starting and ending so many writers counts little
+	if err := wide.cost("ledger-append-1024", appending, naive(fewWriters, false), atLeast(20)); err != nil {
 		return err
 	}
-	if err := r.cost("ledger-append-1024", appending, tesseraLog, atLeast(3)); err != nil {
+	if err := wide.cost("ledger-append-1024", appending, tesseraLog, atLeast(3)); err != nil {
+		return err
+	}
+	if err := wide.cost("ledger-append-1024-4tenants", spread(ctx, log, event), appending, target{}); err != nil {
+		return err
+	}
+	if err := wide.latencies("ledger-append-1024", manyWriters, func() error { _, err := log.Append(ctx, event); return err }, longAppend); err != nil {
 		return err
 	}
 	if err := r.cost("ledger-batch-500", batching(ctx, log, event), copying(ctx, d, event), atLeast(0.6)); err != nil {
@@ -86,6 +95,21 @@ func benchAppend(ctx context.Context, r *reporter) error {
 		})
 	}}
 	return r.cost("ledger-recordtx-32", recording, naive(fewWriters, true), atLeast(3))
+}
+
+// spread appends to the logs of four tenants in turn.
+func spread(ctx context.Context, log *pgledger.Log, ev record.Event) candidate {
+	events := [4]record.Event{ev, ev, ev, ev}
+	for i := range events {
+		events[i].Tenant = uuid.New()
+	}
+	var next atomic.Int64
+	return candidate{"tomkit", func(n int) error {
+		return together(n, manyWriters, func() error {
+			_, err := log.Append(ctx, events[next.Add(1)%4])
+			return err
+		})
+	}}
 }
 
 func openLog(ctx context.Context, d *database) (*pgledger.Log, error) {

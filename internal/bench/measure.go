@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -70,6 +71,36 @@ func (r *reporter) limit(name string, op func() error, most time.Duration) error
 func (r *reporter) within(name string, have, most float64, text func(float64) string) error {
 	verdict, goal := atMost(1).judge(have / most)
 	_, err := fmt.Fprintf(r.out, "bench: %s ours=%s peer=limit:%s ratio=%.2f target=%s %s\n", name, text(have), text(most), have/most, goal, verdict)
+	return err
+}
+
+// latencies compares the 99th percentile of an operation that many workers do at once with what it may be.
+func (r *reporter) latencies(name string, workers int, op func() error, most time.Duration) error {
+	var mu sync.Mutex
+	var samples []float64
+	timed := func() error {
+		start := time.Now()
+		err := op()
+		took := float64(time.Since(start))
+		mu.Lock()
+		samples = append(samples, took)
+		mu.Unlock()
+		return err
+	}
+	n, err := r.calibrate(func(n int) error { return together(n, workers, timed) })
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	samples = nil
+	if err := together(n*r.rounds, workers, timed); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	slices.Sort(samples)
+	p99 := samples[len(samples)*99/100]
+	ratio := p99 / float64(most)
+	verdict, goal := atMost(1).judge(ratio)
+	_, err = fmt.Fprintf(r.out, "bench: %s-p99(p50=%s) ours=%s peer=limit:%s ratio=%.2f target=%s %s\n",
+		name, short(median(samples)), short(p99), short(float64(most)), ratio, goal, verdict)
 	return err
 }
 

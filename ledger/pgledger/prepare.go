@@ -44,7 +44,7 @@ func (l *Log) prepare(ev record.Event) (*pending, error) {
 	if ev.Tenant == uuid.Nil {
 		return nil, fmt.Errorf("%w: no tenant", ledger.ErrInvalid)
 	}
-	id, err := uuid.NewRandomFromReader(l.cfg.Rand)
+	id, err := uuid.NewV7FromReader(l.cfg.Rand) // ordered by time, so that neighbours in the log are neighbours in the index
 	if err != nil {
 		return nil, fmt.Errorf("pgledger: prepare: randomness: %w", err)
 	}
