@@ -97,6 +97,7 @@ func (l *Log) guardedKeys(ctx context.Context, c *chain) (*keyring, error) {
 type remembered struct {
 	ledger.Memory
 	anchor string
+	other  *ledger.RollbackError // the anchor itself says that it remembers other entries
 }
 
 // memories asks the anchors that are not in known, all at the same time. failed is the first that could not be asked.
@@ -129,7 +130,7 @@ func (l *Log) memories(ctx context.Context, q querier, c *chain, known []string)
 	for i := range asked {
 		switch {
 		case slices.Contains(known, asked[i].anchor):
-		case errs[i] == nil, errors.Is(errs[i], ledger.ErrNoMemory):
+		case errs[i] == nil, errors.Is(errs[i], ledger.ErrNoMemory), errors.As(errs[i], &asked[i].other):
 			got = append(got, asked[i])
 		default:
 			failed = errors.Join(failed, fmt.Errorf("anchor %s: %w", asked[i].anchor, errs[i]))
@@ -140,6 +141,9 @@ func (l *Log) memories(ctx context.Context, q querier, c *chain, known []string)
 
 // continues reports how the log contradicts what an anchor remembers, nil if it does not.
 func continues(ctx context.Context, tx pgx.Tx, l *Log, c *chain, m remembered) (*ledger.RollbackError, error) {
+	if m.other != nil {
+		return m.other, nil
+	}
 	if m.Size > c.head.size {
 		return &ledger.RollbackError{Anchor: m.anchor, Size: m.Size, Head: c.head.size}, nil
 	}

@@ -102,6 +102,9 @@ func TestALogUnderWitnesses(t *testing.T) {
 		_, err = two.Latest(t.Context(), pinned.Origin, rewritten)
 		if n != 5 {
 			require.ErrorIs(t, err, ledger.ErrRolledBack, "other entries at the size the witness knows")
+			_, err = k.open(t, cfg).Append(t.Context(), system(tenant, 1))
+			require.ErrorAs(t, err, &behind)
+			require.True(t, behind.Fork, "and so the log is not written either")
 		}
 		_, err = two.Submit(t.Context(), ledger.Submission{Checkpoint: rewritten, Consistency: func(context.Context, uint64) ([][32]byte, error) {
 			return make([][32]byte, 5), nil
