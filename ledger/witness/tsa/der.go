@@ -22,7 +22,6 @@ var (
 	oidMessageDigest = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
 	oidSigningCertV2 = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
 	oidExtKeyUsage   = encoding.ObjectIdentifier{2, 5, 29, 37}
-	oidTimeStamping  = encoding.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}
 	oidSHA256        = encoding.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
 	oidSHA384        = encoding.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
 	oidSHA512        = encoding.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}

@@ -189,13 +189,15 @@ func TestHostileAnswers(t *testing.T) {
 		h    http.HandlerFunc
 		want error
 	}{
-		"empty":       {reply(""), tsa.ErrMalformed},
-		"not DER":     {reply("<html>"), tsa.ErrMalformed},
-		"no token":    {reply("\x30\x05\x30\x03\x02\x01\x00"), tsa.ErrMalformed},
-		"indefinite":  {reply("\x30\x80\x30\x03\x02\x01\x00\x00\x00"), tsa.ErrMalformed},
-		"huge":        {reply(strings.Repeat("x", 1<<20)), tsa.ErrProtocol},
-		"a web page":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, tsa.ErrProtocol},
-		"redirect":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, tsa.ErrProtocol},
+		"empty":      {reply(""), tsa.ErrMalformed},
+		"not DER":    {reply("<html>"), tsa.ErrMalformed},
+		"no token":   {reply("\x30\x05\x30\x03\x02\x01\x00"), tsa.ErrMalformed},
+		"indefinite": {reply("\x30\x80\x30\x03\x02\x01\x00\x00\x00"), tsa.ErrMalformed},
+		"huge":       {reply(strings.Repeat("x", 1<<20)), tsa.ErrProtocol},
+		"a web page": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, tsa.ErrProtocol},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, tsa.ErrProtocol},
 		"unavailable": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, tsa.ErrUnreachable},
 		"never ending": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client left
