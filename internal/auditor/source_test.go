@@ -175,12 +175,12 @@ func TestHostileArchivesAndDirectories(t *testing.T) {
 		want string
 	}{
 		"the files as they are":        {zipOf(t, base(nil)), 0, ""},
-		"a bundle that swells":         {zipOf(t, base(map[string]func(io.Writer){"tile/entries/000.p/20": zeros(64)})), 1, ""},
-		"a tile that swells":           {zipOf(t, base(map[string]func(io.Writer){"tile/0/000.p/20": zeros(64)})), 1, ""},
-		"a line that swells":           {zipOf(t, base(map[string]func(io.Writer){"openings.jsonl": zeros(64)})), 1, "openings.jsonl"},
-		"a log.json that swells":       {zipOf(t, base(map[string]func(io.Writer){"log.json": zeros(64)})), 2, "log.json"},
-		"a checkpoint that swells":     {zipOf(t, base(map[string]func(io.Writer){"checkpoint": zeros(64)})), 1, "checkpoint"},
-		"keys that swell":              {zipOf(t, base(map[string]func(io.Writer){"keys.json": zeros(64)})), 1, ""},
+		"a bundle that swells":         {zipOf(t, base(map[string]func(io.Writer){"tile/entries/000.p/20": zeros(16)})), 1, ""},
+		"a tile that swells":           {zipOf(t, base(map[string]func(io.Writer){"tile/0/000.p/20": zeros(16)})), 1, ""},
+		"a line that swells":           {zipOf(t, base(map[string]func(io.Writer){"openings.jsonl": zeros(16)})), 1, "openings.jsonl"},
+		"a log.json that swells":       {zipOf(t, base(map[string]func(io.Writer){"log.json": zeros(16)})), 2, "log.json"},
+		"a checkpoint that swells":     {zipOf(t, base(map[string]func(io.Writer){"checkpoint": zeros(16)})), 1, "checkpoint"},
+		"keys that swell":              {zipOf(t, base(map[string]func(io.Writer){"keys.json": zeros(16)})), 1, ""},
 		"files it does not know":       {zipOf(t, base(map[string]func(io.Writer){"../../evil": text(nil), "a\x1b[2Jb": zeros(8)})), 0, ""},
 		"a link out of the directory":  {linked(filepath.Join("..", "..", "..", "etc", "passwd")), 1, "keys.json"},
 		"a link to the root":           {linked("/etc/passwd"), 1, "keys.json"},
