@@ -1,5 +1,5 @@
-// Command tomkit-verify checks an export of a tenant's audit log offline; see --help. It opens no network connection and
-// writes no file.
+// Command tomkit-verify checks an export of a tenant's audit log offline; see --help. It opens no network connection but to the URL of an
+// export that is given as one, and writes no file but those it is told to write.
 package main
 
 import (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,7 @@ func (c *verifyCommand) writeReport(ctx context.Context, s *streams, e *export, 
 		Lang: c.Lang, Report: r.Report, Survey: &r.survey, Export: e.files, Source: c.Export, Command: commandLine(s.args),
 		Tool: "tomkit-verify " + cli.Version(), At: time.Now(), Given: c.given(r.Report), Files: files, Stamps: r.pageStamps(c.Lang),
 	})
-	if err != nil {
+	if err = errors.Join(err, e.fault()); err != nil { // the page reads the export once more
 		return err
 	}
 	return replaceFile(c.Report, b.Bytes())
