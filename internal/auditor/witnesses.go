@@ -13,7 +13,7 @@ import (
 // Witnesses are the witnesses whose cosignatures count.
 type Witnesses struct {
 	Witness []string `help:"Public key of a witness, name+hash+key, whose cosignatures are checked. Repeatable." placeholder:"VKEY" sep:"none"`
-	Quorum  int      `help:"Number of different witnesses whose cosignatures the checkpoint must carry. Default: all that are given." default:"-1"`
+	Quorum  int      `help:"Number of different witnesses whose cosignatures the checkpoint must carry. Default: all that are given." default:"-1" placeholder:"N"`
 }
 
 // parse reads the keys and the quorum, which is all of the witnesses unless it was given.
