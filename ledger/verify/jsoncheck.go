@@ -20,178 +20,175 @@ func checkDetails(b []byte) (commits bool, err error) {
 		return false, tooLarge("details", len(b), MaxDetails)
 	}
 	s := scanner{b: b}
-	if !s.peek('{') {
+	if len(b) == 0 || b[0] != '{' {
 		return false, malformed("details", "not an object")
 	}
-	if s.object(1); s.fault != "" {
+	end := s.object(0, 1)
+	if end < 0 {
 		return false, malformed("details", s.fault)
 	}
-	if s.i != len(b) {
+	if end != len(b) {
 		return false, malformed("details", "bytes after the object")
 	}
 	return s.commits, nil
 }
 
-// scanner walks canonical JSON. The first fault ends the walk.
+// scanner walks canonical JSON. Its methods take the position of what they pass and return the one behind it, or -1 for a
+// fault, so that the position stays in a register.
 type scanner struct {
 	b       []byte
-	i       int
 	fault   string
 	commits bool // an object begins with the key of a commitment
 }
 
-func (s *scanner) fail(why string) bool {
-	if s.fault == "" {
-		s.fault = why
-	}
-	return false
+func (s *scanner) fail(why string) int {
+	s.fault = why
+	return -1
 }
 
-func (s *scanner) peek(c byte) bool { return s.i < len(s.b) && s.b[s.i] == c }
-
-func (s *scanner) take(c byte) bool {
-	if s.peek(c) {
-		s.i++
-		return true
-	}
-	return false
-}
-
-func (s *scanner) object(depth int) bool {
+func (s *scanner) object(i, depth int) int {
 	if depth > MaxDepth {
 		return s.fail("nested too deeply")
 	}
-	s.i++ // the brace
-	if s.take('}') {
-		return true
+	b := s.b
+	i++ // the brace
+	if i < len(b) && b[i] == '}' {
+		return i + 1
 	}
 	var last []byte
 	for first := true; ; first = false {
-		key, ok := s.str()
-		if !ok {
-			return false
+		end := s.str(i)
+		if end < 0 {
+			return -1
 		}
+		key := b[i+1 : end-1]
 		if first {
 			s.commits = s.commits || len(key) == 1 && key[0] == 'c'
 		} else if compareKeys(last, key) >= 0 {
 			return s.fail("keys not strictly ascending")
 		}
 		last = key
-		if !s.take(':') {
+		if end == len(b) || b[end] != ':' {
 			return s.fail("no colon after a key")
 		}
-		if !s.value(depth) {
-			return false
+		if i = s.value(end+1, depth); i < 0 {
+			return -1
 		}
-		if s.take('}') {
-			return true
+		if i < len(b) && b[i] == '}' {
+			return i + 1
 		}
-		if !s.take(',') {
+		if i == len(b) || b[i] != ',' {
 			return s.fail("no comma between members")
 		}
+		i++
 	}
 }
 
-func (s *scanner) array(depth int) bool {
+func (s *scanner) array(i, depth int) int {
 	if depth > MaxDepth {
 		return s.fail("nested too deeply")
 	}
-	s.i++ // the bracket
-	if s.take(']') {
-		return true
+	b := s.b
+	i++ // the bracket
+	if i < len(b) && b[i] == ']' {
+		return i + 1
 	}
-	for s.value(depth) {
-		if s.take(']') {
-			return true
+	for {
+		if i = s.value(i, depth); i < 0 {
+			return -1
 		}
-		if !s.take(',') {
+		if i < len(b) && b[i] == ']' {
+			return i + 1
+		}
+		if i == len(b) || b[i] != ',' {
 			return s.fail("no comma between elements")
 		}
+		i++
 	}
-	return false
 }
 
-func (s *scanner) value(depth int) bool {
-	if s.i == len(s.b) {
+func (s *scanner) value(i, depth int) int {
+	b := s.b
+	if i >= len(b) {
 		return s.fail("truncated")
 	}
-	switch c := s.b[s.i]; {
+	switch c := b[i]; {
 	case c == '"':
-		_, ok := s.str()
-		return ok
+		return s.str(i)
 	case c == '{':
-		return s.object(depth + 1)
+		return s.object(i, depth+1)
 	case c == '[':
-		return s.array(depth + 1)
+		return s.array(i, depth+1)
 	case c == '-' || c >= '0' && c <= '9':
-		return s.integer()
-	case c == 't' && len(s.b)-s.i >= 4 && string(s.b[s.i:s.i+4]) == "true":
-		s.i += 4
-		return true
-	case c == 'f' && len(s.b)-s.i >= 5 && string(s.b[s.i:s.i+5]) == "false":
-		s.i += 5
-		return true
+		return s.integer(i)
+	case c == 't' && len(b)-i >= 4 && string(b[i:i+4]) == "true":
+		return i + 4
+	case c == 'f' && len(b)-i >= 5 && string(b[i:i+5]) == "false":
+		return i + 5
 	}
 	return s.fail("not a canonical value")
 }
 
-func (s *scanner) integer() bool {
-	minus := s.take('-')
-	start, n := s.i, uint64(0)
-	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
-		if n = n*10 + uint64(s.b[s.i]-'0'); n > MaxInteger {
+func (s *scanner) integer(i int) int {
+	b := s.b
+	minus := b[i] == '-'
+	if minus {
+		i++
+	}
+	start, n := i, uint64(0)
+	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+		if n = n*10 + uint64(b[i]-'0'); n > MaxInteger {
 			return s.fail("integer outside ±(2^53−1)")
 		}
-		s.i++
+		i++
 	}
-	switch digits := s.i - start; {
+	switch digits := i - start; {
 	case digits == 0:
 		return s.fail("minus without digits")
-	case digits > 1 && s.b[start] == '0':
+	case digits > 1 && b[start] == '0':
 		return s.fail("leading zero")
 	case minus && n == 0:
 		return s.fail("minus zero")
 	}
 	// A fraction or exponent is caught by whoever expects the next comma or bracket.
-	return true
+	return i
 }
 
-// str passes a string and returns the bytes between its quotes, escapes and all.
-func (s *scanner) str() ([]byte, bool) {
-	if !s.take('"') {
-		return nil, s.fail("no string where one belongs")
+// str passes a string, quotes included.
+func (s *scanner) str(i int) int {
+	b := s.b
+	if i >= len(b) || b[i] != '"' {
+		return s.fail("no string where one belongs")
 	}
-	start := s.i
+	i++
 	for {
-		n := plainRun(s.b[s.i:])
+		n := plainRun(b[i:])
 		if n < 0 {
-			return nil, s.fail("not UTF-8")
+			return s.fail("not UTF-8")
 		}
-		if s.i += n; s.i == len(s.b) {
-			return nil, s.fail("truncated")
+		if i += n; i == len(b) {
+			return s.fail("truncated")
 		}
-		switch s.b[s.i] {
+		switch b[i] {
 		case '"':
-			s.i++
-			return s.b[start : s.i-1], true
+			return i + 1
 		case '\\':
-			if !s.escape() {
-				return nil, false
+			if i = s.escape(i); i < 0 {
+				return -1
 			}
 		default:
-			return nil, s.fail("control character in a string")
+			return s.fail("control character in a string")
 		}
 	}
 }
 
 // escape passes one escape, which must be the one RFC 8785 writes for its character.
-func (s *scanner) escape() bool {
-	rest := s.b[s.i:]
+func (s *scanner) escape(i int) int {
+	rest := s.b[i:]
 	if len(rest) >= 2 {
 		switch rest[1] {
 		case '"', '\\', 'b', 't', 'n', 'f', 'r':
-			s.i += 2
-			return true
+			return i + 2
 		}
 	}
 	if len(rest) < 6 || !bytes.HasPrefix(rest, []byte(`\u00`)) {
@@ -204,8 +201,7 @@ func (s *scanner) escape() bool {
 	if c := hi<<4 | lo; c == 0 || shortEscape(c) != 0 {
 		return s.fail("escape that canonical JSON does not write")
 	}
-	s.i += 6
-	return true
+	return i + 6
 }
 
 // unhex returns the value of a lower-case hexadecimal digit, 255 for anything else.

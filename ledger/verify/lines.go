@@ -129,12 +129,13 @@ func (p *lineParser) base64(dst []byte) {
 // text takes a canonical JSON string and returns what it means.
 func (p *lineParser) text() string {
 	s := scanner{b: p.b}
-	raw, ok := s.str()
-	if !ok {
+	end := s.str(0)
+	if end < 0 {
 		p.bad = true
 		return ""
 	}
-	p.b = p.b[s.i:]
+	raw := p.b[1 : end-1]
+	p.b = p.b[end:]
 	out := make([]byte, 0, len(raw))
 	for len(raw) > 0 {
 		r, n := decodeKeyRune(raw)

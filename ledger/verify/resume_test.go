@@ -218,3 +218,45 @@ func TestResumingAcrossARecovery(t *testing.T) {
 		t.Errorf("%v, closed %v", r.Findings, r.Closed)
 	}
 }
+
+// FuzzVerifyKnown gives a log that speaks about itself fuzzed keys, a fuzzed checkpoint or fuzzed knowledge from elsewhere.
+func FuzzVerifyKnown(f *testing.F) {
+	k := rotated()
+	p := k.parts()
+	w := witness("w.example", 60)
+	p.head = cosign(p.head, w, cosignTime)
+	honest := p.files()
+	for i, seed := range [][]byte{honest["keys.json"].Data, p.head, p.checkpoints[0], k.sign(p.leaves[:30]), p.entries[11]} {
+		f.Add(uint8(i), seed)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		cfg := verify.Config{Keys: firstKeys(k), Witnesses: public(w), Quorum: 1}
+		files := fstest.MapFS{}
+		for n, file := range honest {
+			files[n] = file
+		}
+		switch which % 5 {
+		case 0:
+			files["keys.json"] = &fstest.MapFile{Data: data}
+		case 1:
+			files["checkpoint"] = &fstest.MapFile{Data: data}
+		case 2:
+			cfg.Since = append([]byte{}, data...)
+		case 3:
+			cfg.From = append([]byte{}, data...)
+		case 4:
+			entries := slices.Clone(p.entries)
+			entries[11] = data[:min(len(data), verify.MaxEntry)]
+			files = rebundle(files, entries)
+		}
+		r, err := verify.Verify(context.Background(), files, cfg)
+		if err != nil || !r.Intact() {
+			return
+		}
+		known := string(data)
+		if which%5 == 4 && !slices.Equal(data, p.entries[11]) || which%5 == 1 && !strings.Contains(known, "w.example") ||
+			which%5 >= 1 && which%5 <= 3 && !strings.HasPrefix(known, k.origin+"\n") || which%5 == 0 && len(r.Keys) < 9 {
+			t.Fatalf("case %d: intact with %q", which%5, data)
+		}
+	})
+}
