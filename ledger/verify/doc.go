@@ -245,7 +245,8 @@
 //
 // With a trusted checkpoint of size S > 256 of an earlier verification (Config.From), reading begins at entry
 // b = ⌊(S−1)/256⌋ · 256 instead of 0. The hashes of the tree left of b are taken from the tiles, and must give the trusted
-// root. Older checkpoints and receipts from before b are held against the same hashes. Everything from b on is checked as
+// root. Older checkpoints and receipts from before b are held against the same hashes; those of an epoch before the trusted
+// checkpoint's are not judged, since a gap that they may lie in is not read. Everything from b on is checked as
 // ever; keys with 0 < from ≤ b count if they are pinned, or if none are. If the log does not continue the checkpoint, it is read
 // from 0, so that the fault is placed.
 //
