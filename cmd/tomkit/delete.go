@@ -35,7 +35,10 @@ func (d *deleteTenantCmd) Run(ctx context.Context, c *console, a *adminCmd) erro
 		if job.Slug != "" {
 			d.report(c, job)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.CloseDeletedLogs(ctx)
 	})
 }
 

@@ -27,7 +27,7 @@ type grammar struct {
 	Admin     adminCmd         `cmd:"" help:"Make the operator, providers, tenants and their administrators."`
 	Policy    policyCmd        `cmd:"" help:"Check, compare, explain and sign policy sets."`
 	Erasure   erasureCmd       `cmd:"" help:"Retention, erasure and export of personal data."`
-	Ledger    ledgerCmd        `cmd:"" help:"Import what was kept before."`
+	Ledger    ledgerCmd        `cmd:"" help:"Verify, export and look after the tenants' audit logs."`
 	VaultFake vaultFakeCmd     `cmd:"" name:"vault-fake" help:"Serve a fake secrets manager, for development and demonstrations."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }

@@ -94,7 +94,9 @@ func TestHelpTeachesAndVersionTells(t *testing.T) {
 	}
 	for _, command := range []string{"demo", "migrate", "roles", "admin bootstrap", "admin msp", "admin tenant", "admin tenant create", "admin tenant list",
 		"admin tenant host add", "admin tenant host remove", "admin tenant move", "admin tenant suspend", "admin tenant activate", "admin tenant delete",
-		"erasure erase-person", "erasure jobs", "erasure hold set", "erasure hold release", "erasure hold list", "erasure override set"} {
+		"erasure erase-person", "erasure jobs", "erasure hold set", "erasure hold release", "erasure hold list", "erasure override set",
+		"ledger verify", "ledger export", "ledger keys", "ledger receipt", "ledger rotate-keys", "ledger reseal", "ledger recover", "ledger erase",
+		"ledger close", "ledger purge", "ledger health"} {
 		o := tomkit(t, "", append(strings.Fields(command), "--help")...)
 		require.Contains(t, o.done(t), "tomkit "+command)
 		require.Empty(t, o.err)

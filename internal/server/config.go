@@ -51,6 +51,9 @@ type Config struct {
 	// start, so that a restored backup forgets again what was erased. Empty means one in the data directory, and none where the database
 	// is thrown away; production needs one, where a restore of the database does not reach it.
 	LedgerJournal string
+	// LedgerAnchors are where the ledger's checkpoints are remembered outside the database, separated by white space:
+	// NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS, or NAME=witness:URL#KEY with the witness's public keys. Empty means none.
+	LedgerAnchors string
 	// Operator is the domain in the ledger's origins. Empty means Host.
 	Operator string
 	// Production refuses everything that is for development only. [FromEnvironment] sets it by TOMKIT_ENV.
@@ -97,6 +100,9 @@ func (c Config) resolve() (Config, error) {
 	}
 	if c.RetentionEvery == 0 {
 		c.RetentionEvery = time.Hour
+	}
+	if err := checkAnchors(c.LedgerAnchors, c.Now); err != nil {
+		return c, err
 	}
 	given := 0
 	for _, u := range []string{c.AppURL, c.MSPURL, c.SystemURL, c.MigratorURL} {
@@ -148,6 +154,7 @@ func FromEnvironment(getenv func(string) string) Config {
 		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
 		Production: !development(getenv("TOMKIT_ENV")), LedgerJournal: getenv("TOMKIT_LEDGER_JOURNAL"),
 		Policies: policiesFromEnvironment(getenv),
+		LedgerAnchors: getenv("TOMKIT_LEDGER_ANCHORS"),
 	}
 	if boot.InEnvironment(getenv) {
 		cfg.Vault = func() (boot.Config, error) { return boot.FromEnvironment(getenv) }

@@ -28,9 +28,16 @@ func (s *Server) openLedger(ctx context.Context, keys *secrets) error {
 		cfg.Journal = j
 	}
 	var err error
+	if cfg.Anchors, err = s.openAnchors(); err != nil {
+		return err
+	}
+	if len(cfg.Anchors) == 0 && s.cfg.Production {
+		s.log.WarnContext(ctx, "the ledger has no anchor: a restored or rewritten database is not noticed here (TOMKIT_LEDGER_ANCHORS)")
+	}
 	if s.Ledger, err = pgledger.Open(ctx, s.DB, cfg); err != nil {
 		return err
 	}
+	s.lag = s.metrics.ledger(s.Ledger.Health, s.cfg.Now)
 	s.closers = append(s.closers, func(context.Context) error { s.Ledger.Close(); return nil }, s.closeAccounts)
 	return nil
 }

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pioneerdesk/tomkit/internal/server/reference"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
@@ -44,6 +46,29 @@ func (l lastEntry) RecordTx(ctx context.Context, tx *rls.Tx, ev record.Event) er
 	return l.Log.RecordTx(ctx, tx, ev)
 }
 
+// CloseDeletedLogs ends the logs of tenants whose deletion is done: the log stays, closed, for as long as it has to be kept.
+func (s *Server) CloseDeletedLogs(ctx context.Context) error {
+	var open []uuid.UUID
+	err := s.DB.System(ctx, "ledger_close", func(ctx context.Context, tx *rls.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT j.tenant_id FROM tomkit.erasure_jobs j JOIN tomkit.ledger_heads h USING (tenant_id)
+WHERE j.step = 'done' AND h.closed_at IS NULL`)
+		if err != nil {
+			return err
+		}
+		open, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("server: close logs: %w", err)
+	}
+	for _, tenant := range open {
+		if _, err := s.Ledger.CloseLog(ctx, tenant, pgledger.Closing{Reason: "tenant_deleted"}); err != nil {
+			return fmt.Errorf("server: close logs: %w", err)
+		}
+	}
+	return nil
+}
+
 // sweep does what is due now and then, at once and at every interval: it removes what is over from the sign-in's tables, keeps
 // partitions ahead and applies retention. Any number of processes may do so. What fails is tried again at the next turn.
 func (s *Server) sweep(ctx context.Context) {
@@ -53,6 +78,7 @@ func (s *Server) sweep(ctx context.Context) {
 		s.duty(ctx, "sign-in", func() error { _, err := s.People.Sweep(ctx); return err })
 		s.duty(ctx, "partitions", func() error { return s.maintain(ctx) })
 		s.duty(ctx, "retention", func() error { _, err := s.retention.Once(ctx); return err })
+		s.duty(ctx, "logs", func() error { return s.CloseDeletedLogs(ctx) })
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:

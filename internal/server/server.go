@@ -61,6 +61,7 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	metrics  *metrics
+	lag      *ledgerLag
 	accounts *rls.Accountant
 	beats    *pgsink.Sink
 	// retention is led by one process at a time.
@@ -214,7 +215,7 @@ func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) 
 	if s.live != nil {
 		a.policies = s.live.Policies
 	}
-	return a.handler(universe, s.cfg.Host != "localhost", map[string]func(context.Context) error{"database": s.ping})
+	return a.handler(universe, s.cfg.Host != "localhost", map[string]func(context.Context) error{"database": s.ping, "ledger": s.checkLedger})
 }
 
 // ping asks the database through the request login.

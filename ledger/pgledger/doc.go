@@ -14,6 +14,7 @@
 //	})
 //
 //	report, err := log.VerifyChain(ctx, id, pgledger.VerifyOptions{})
+//	done, err := log.Erase(ctx, id, pgledger.EraseRequest{Subject: person})
 //
 // # Writing
 //
@@ -38,7 +39,8 @@
 //
 // # What the database enforces
 //
-//   - No login may INSERT, UPDATE, DELETE or TRUNCATE. Triggers that are ENABLE ALWAYS refuse it besides. The owner
+//   - No login may INSERT, UPDATE, DELETE or TRUNCATE. Triggers that are ENABLE ALWAYS refuse it besides; the definer functions
+//     pass them for what they are for: heads move forward, keys lose their private half, an erased value goes. The owner
 //     tomkit_ledger cannot log in, and no foreign key leads here, so no cascade does either.
 //   - Entries come in through two SECURITY DEFINER functions, one for the head the caller knows and one that finds it. They
 //     check the tenant's context (the login is the session's, so neither SET ROLE nor a pooler changes the answer), take
@@ -65,10 +67,35 @@
 // read, a composite key for critical entries, and the door key. They are made with the first entry, ledger_opened, which
 // names them, and are stored sealed (Config.Sealer) with purpose and tenant as associated data.
 //
+// [Log.RotateKeys] replaces all of them at once, in an entry that the old entry key signs. The old private halves are destroyed
+// in the same transaction, and a generation number makes every other process read the new ones before its next entry or
+// checkpoint. Keys in wrong hands are named, under dual control; verifiers then have to be told the new ones. [Log.Reseal]
+// changes the box the keys lie in, when the vault's key changes. Overwritten rows stay on disk until PostgreSQL's vacuum, and
+// in backups, sealed.
+//
 // # Personal data
 //
 // record.Personal values are bound as salted commitments (32 random bytes per value); value and salt are in
-// tomkit.ledger_openings and nowhere else, so an erasure removes rows there and no signed byte changes.
+// tomkit.ledger_openings and nowhere else, so an erasure removes rows there and no signed byte changes. [Log.Erase] appends the
+// entry that binds what went; the database removes a value only where such an entry names it. Config.Journal remembers it
+// outside the database, and [Open] erases again what a restored backup brought back. An event that repeats one of its personal
+// values in an identifier, a detail or a sentence without marking it is refused (ledger.ErrPersonalText), and so is a mail address
+// as entity id; what no value of the event names is not noticed.
+//
+// # Memory outside
+//
+// Config.Anchors are shown checkpoints by [Log.Run], and what they give is kept and exported. The first time a process writes
+// a log it compares the head with what every anchor remembers: a log that is behind, or that does not continue what was signed,
+// is not written by anything here, and its erased values are not served. [Log.Recover] declares the gap, under dual control, in a new epoch; other
+// entries in the place of the lost ones are never excused. A log that was opened after the backup is unknown to the restored
+// database, and its origin with it, so nothing here can ask an anchor for it. An anchor that cannot be asked refuses nothing
+// unless Config.RequireAnchors says so; [Log.Health] tells of it.
+//
+// # The end
+//
+// [Log.CloseLog] appends the last entry, makes the final checkpoint, shows it to the anchors and writes the archive. The rows are
+// kept for a period; then [Log.Purge] removes them on the migrator's login, after the operator's log has told so with the
+// hash of the final checkpoint, all of which the database checks.
 //
 // # Tables
 //
@@ -78,8 +105,8 @@
 //
 //	printf '%s%s%s%s%s' "$previous_hash" "$action" "$entity_id" "$nis2_narrative" 2026-03-09T14:23:01.5Z | sha256sum
 //
-// redoes a link. Besides there are ledger_heads, ledger_logs, ledger_keys, ledger_openings, ledger_tiles and
-// ledger_checkpoints.
+// redoes a link. Besides there are ledger_heads, ledger_logs, ledger_keys, ledger_openings, ledger_redactions, ledger_tiles,
+// ledger_checkpoints, ledger_evidence and ledger_closings.
 //
 // Sources: TOM 3.3; RFC 6962; C2SP tlog-checkpoint and tlog-tiles; FIPS 204; the formats are those of ledger/verify.
 package pgledger

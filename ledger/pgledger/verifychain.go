@@ -20,6 +20,9 @@ type VerifyOptions struct {
 	Receipts []*verify.Receipt
 	// Since is a signed checkpoint kept from earlier, which the log must continue. Nil means none.
 	Since []byte
+	// From is a signed checkpoint that was verified before and is trusted: the entries it covers are not read again, except for
+	// the last bundle. The right edge of the tree is rebuilt from the tiles and has to give its root. Nil means from the start.
+	From []byte
 	// Narratives receives what rendering every sentence again from its entry said (package narrative). Nil means that nobody asks.
 	// A sentence that differs does not break a log: whoever wrote the entry bound both.
 	Narratives *narrative.Summary
@@ -107,13 +110,14 @@ func (l *Log) judgeOnce(ctx context.Context, k *keyring, note []byte, opts Verif
 	tenant := [16]byte(k.tenant)
 	var each func(verify.EntryView)
 	if opts.Narratives != nil {
+		*opts.Narratives = narrative.Summary{} // what an earlier try counted
 		each = func(e verify.EntryView) {
 			sentence := e.Sentence()
 			opts.Narratives.Add(&sentence)
 		}
 	}
 	report, err := verify.Verify(ctx, view, verify.Config{
-		Keys: k.history, Receipts: opts.Receipts, Since: opts.Since, Origin: k.origin, Tenant: &tenant,
+		Keys: k.history, Receipts: opts.Receipts, Since: opts.Since, From: opts.From, Origin: k.origin, Tenant: &tenant,
 		Progress: opts.Progress, MaxFindings: opts.MaxFindings, Entry: each,
 	})
 	if err = errors.Join(err, view.err); err != nil {
