@@ -43,7 +43,7 @@ type grammar struct {
 	Operator string           `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host." env:"TOMKIT_OPERATOR"`
 	Data     string           `help:"Directory for the private PostgreSQL and the development keys. Default: a temporary one." env:"TOMKIT_DATA"`
 	Journal  string           `name:"ledger-journal" help:"File that remembers erasures from the ledger outside the database, replayed at each start. Default: in --data." env:"TOMKIT_LEDGER_JOURNAL" type:"path"`
-	Anchors  string           `name:"ledger-anchors" help:"Where the ledger's checkpoints are remembered outside the database, separated by spaces: NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS, NAME=witness:URL#KEY." env:"TOMKIT_LEDGER_ANCHORS"`
+	Anchors  string           `name:"ledger-anchors" help:"Where the ledger's checkpoints are remembered outside the database, separated by spaces: NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS, NAME=witness:URL#KEY, NAME=tsa:URL#ROOTS.pem." env:"TOMKIT_LEDGER_ANCHORS"`
 	Metrics  string           `name:"metrics-listen" help:"Address that serves Prometheus metrics in plain HTTP, for a private network." env:"TOMKIT_METRICS_LISTEN" placeholder:"HOST:PORT"`
 	TLSCert  string           `name:"tls-cert" help:"Certificate chain, PEM." env:"TOMKIT_TLS_CERT" type:"existingfile"`
 	TLSKey   string           `name:"tls-key" help:"Private key, PEM." env:"TOMKIT_TLS_KEY" type:"existingfile"`

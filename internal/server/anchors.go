@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -13,9 +14,11 @@ import (
 	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/sign"
 	"github.com/pioneerdesk/tomkit/ledger/witness"
+	"github.com/pioneerdesk/tomkit/ledger/witness/tsa"
 )
 
-// anchorSpec is one of Config.LedgerAnchors: NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS or NAME=witness:URL#KEY[#KEY].
+// anchorSpec is one of Config.LedgerAnchors: NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS, NAME=witness:URL#KEY[#KEY] or
+// NAME=tsa:URL#FILE, with the authority's roots in PEM.
 type anchorSpec struct {
 	name, kind, where string
 }
@@ -66,8 +69,10 @@ func (a anchorSpec) open(now func() time.Time) (anchor ledger.Anchor, close func
 		}
 	case "witness":
 		anchor, err = a.witness()
+	case "tsa":
+		anchor, err = a.authority(now)
 	default:
-		err = errors.New("neither a file nor a syslog nor a witness")
+		err = errors.New("neither a file nor a syslog nor a witness nor a time-stamping authority")
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: ledger anchor: %w", ErrConfig, err)
@@ -86,6 +91,19 @@ func (a anchorSpec) witness() (ledger.Anchor, error) {
 		cfg.Keys = append(cfg.Keys, key)
 	}
 	return witness.NewClient(cfg)
+}
+
+func (a anchorSpec) authority(now func() time.Time) (ledger.Anchor, error) {
+	url, file, _ := strings.Cut(a.where, "#")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, errors.New("no certificate in the file of the authority's roots")
+	}
+	return tsa.New(tsa.Config{Name: a.name, URL: url, Roots: roots, Transport: witness.Direct(nil), Now: now})
 }
 
 // openAnchors opens the anchors that Config.LedgerAnchors names.

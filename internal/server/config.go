@@ -52,7 +52,8 @@ type Config struct {
 	// is thrown away; production needs one, where a restore of the database does not reach it.
 	LedgerJournal string
 	// LedgerAnchors are where the ledger's checkpoints are remembered outside the database, separated by white space:
-	// NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS, or NAME=witness:URL#KEY with the witness's public keys. Empty means none.
+	// NAME=file:PATH, NAME=syslog:NETWORK:ADDRESS, NAME=witness:URL#KEY with the witness's public keys, or NAME=tsa:URL#FILE with
+	// the roots of a time-stamping authority. Empty means none.
 	LedgerAnchors string
 	// Operator is the domain in the ledger's origins. Empty means Host.
 	Operator string
@@ -153,7 +154,7 @@ func FromEnvironment(getenv func(string) string) Config {
 		AppURL: getenv("TOMKIT_DATABASE_URL"), MSPURL: getenv("TOMKIT_DATABASE_MSP_URL"), SystemURL: getenv("TOMKIT_DATABASE_SYSTEM_URL"),
 		MigratorURL: getenv("TOMKIT_DATABASE_MIGRATOR_URL"), SuperuserURL: getenv("TOMKIT_DATABASE_SUPERUSER_URL"),
 		Production: !development(getenv("TOMKIT_ENV")), LedgerJournal: getenv("TOMKIT_LEDGER_JOURNAL"),
-		Policies: policiesFromEnvironment(getenv),
+		Policies:      policiesFromEnvironment(getenv),
 		LedgerAnchors: getenv("TOMKIT_LEDGER_ANCHORS"),
 	}
 	if boot.InEnvironment(getenv) {
