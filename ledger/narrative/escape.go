@@ -18,27 +18,40 @@ var escaped = [][2]rune{
 	{0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}, {0x10fffe, 0x10ffff},
 }
 
+// firstMark is the first character that can join the one before it into another (Unicode normal form C).
+const firstMark = 0x300
+
 // Escape returns text as it stands in a narrative: in Unicode normal form C, with every character that could break the line,
 // reorder or hide text, or forge a commitment written as \\, \uXXXX or \UXXXXXXXX, and every byte that is no UTF-8 as \xXX.
 // The set is fixed: controls (C0, DEL, C1), format and zero-width characters, bidi marks, embeddings, overrides and isolates,
-// line and paragraph separators, fillers, variation selectors, tags and non-characters, besides backslash and braces.
+// line and paragraph separators, fillers, variation selectors, tags and non-characters, besides backslash and braces. A
+// combining mark at the beginning or behind an escape is escaped too: it would join the sentence, or the escape's last digit.
 func Escape(text string) string {
 	if plain(text) {
 		return text
 	}
+	text = norm.NFC.String(text)
 	var b strings.Builder
+	alone := true // there is nothing in front that a mark may join
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
-		if r == utf8.RuneError && n == 1 {
+		switch {
+		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, text[i])
-		} else {
-			writeRune(&b, r)
+			alone = true
+		case r == '\\':
+			b.WriteString(`\\`)
+			alone = true
+		case mustEscape(r), alone && r >= firstMark && !norm.NFC.PropertiesString(text[i:]).BoundaryBefore():
+			writeEscape(&b, r)
+			alone = true
+		default:
+			b.WriteRune(r)
+			alone = false
 		}
 		i += n
 	}
-	// Escapes are ASCII, so composing afterwards touches only what was written as itself. What the composition brings forth
-	// (singletons such as U+2126) is a letter or a symbol, never one of the escaped.
-	return norm.NFC.String(b.String())
+	return b.String()
 }
 
 // plain reports whether text is printable ASCII that needs no escape: the usual case, without an allocation.
@@ -52,17 +65,12 @@ func plain[T string | []byte](text T) bool {
 	return true
 }
 
-func writeRune(b *strings.Builder, r rune) {
-	switch {
-	case r == '\\':
-		b.WriteString(`\\`)
-	case !mustEscape(r):
-		b.WriteRune(r)
-	case r < 0x10000:
+func writeEscape(b *strings.Builder, r rune) {
+	if r < 0x10000 {
 		fmt.Fprintf(b, `\u%04x`, r)
-	default:
-		fmt.Fprintf(b, `\U%08x`, r)
+		return
 	}
+	fmt.Fprintf(b, `\U%08x`, r)
 }
 
 func mustEscape(r rune) bool {

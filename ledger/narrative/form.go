@@ -299,6 +299,10 @@ func escapedWell(text []byte) bool {
 	return true
 }
 
+// mayEscape reports whether Escape writes r as an escape in some place. Which characters are combining marks depends on the
+// Unicode version of the program that wrote the text, so every one from the first mark on may be.
+func mayEscape(r rune) bool { return mustEscape(r) || r >= firstMark && utf8.ValidRune(r) }
+
 // escapeLen returns the length of the escape that text begins with, or 0 if Escape would not have written it.
 func escapeLen(text string) int {
 	if strings.HasPrefix(text, `\\`) {
@@ -314,8 +318,8 @@ func escapeLen(text string) int {
 	code, err := strconv.ParseUint(text[2:2+digits], 16, 32)
 	switch {
 	case err != nil, text[1] == 'x' && code < 0x80,
-		text[1] == 'u' && (code == '\\' || !mustEscape(rune(code))),
-		text[1] == 'U' && (code < 0x10000 || code > utf8.MaxRune || !mustEscape(rune(code))):
+		text[1] == 'u' && (code == '\\' || !mayEscape(rune(code))),
+		text[1] == 'U' && (code < 0x10000 || code > utf8.MaxRune || !mayEscape(rune(code))):
 		return 0
 	}
 	return 2 + digits

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/pioneerdesk/tomkit/ledger/narrative"
@@ -202,6 +203,11 @@ func TestEscape(t *testing.T) {
 		"\xff":                        `\xff`,
 		"tag\U000e0041":               `tag\U000e0041`,
 		"u\u0308":                     "ü", // NFC
+		"\u200e\u0300":                `\u200e\u0300`,
+		"\xfa\u0301\u0301x":           `\xfa\u0301\u0301x`,
+		"\u0308ber":                   `\u0308ber`,
+		"a\u034f\u0301e\u0301":        `a\u034f\u0301é`,
+		`\` + "\u0338":                `\\\u0338`,
 		"\U0001f600":                  "\U0001f600",
 		"\ufffd":                      "\ufffd",
 	} {
@@ -232,10 +238,14 @@ func TestReadableLeavesMalformedMarks(t *testing.T) {
 
 func TestEscapeLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "in")
+		in := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+			rapid.StringOf(rapid.RuneFrom([]rune("ae\u200e\u0300\u0301\u0327\u034f\u1161\u11a8\u1100\\{")))).Draw(t, "in")
 		out := narrative.Escape(in)
 		if !utf8.ValidString(out) || strings.ContainsAny(out, "{}\n\r\x00\u202e\u2028") {
 			t.Fatalf("unsafe output %q", out)
+		}
+		if !norm.NFC.IsNormalString("Gerät e" + out) {
+			t.Fatalf("normal form C would change %q", out)
 		}
 	})
 }
