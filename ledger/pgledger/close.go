@@ -79,7 +79,7 @@ func (l *Log) closing(ch *chain, c Closing) (*pending, error) {
 	size := ch.head.size + 1
 	details := (&verify.Closing{Size: size}).Details()
 	details["reason"], details["keep_until"] = c.Reason, keep.Format(time.RFC3339)
-	p, err := l.prepare(record.Event{
+	p, err := l.compose(record.Event{
 		Tenant: ch.tenant, Actor: c.Actor, Action: verify.ClosingAction, EntityType: verify.LedgerEntity, EntityID: id, Critical: true,
 		Details: details,
 		Narrative: record.Narrative{Template: "ledger_closed", Args: map[string]any{
@@ -190,7 +190,7 @@ WHERE e.tenant_id = $1::uuid ORDER BY c.epoch DESC LIMIT 1`, tenant).Scan(&until
 		return told[0].Seq, nil
 	}
 	sum := sha256.Sum256([]byte(note))
-	r, err := l.Append(ctx, record.Event{
+	r, err := l.tell(ctx, record.Event{
 		Tenant: p.Operator, Actor: p.Actor, Action: purgeAction, EntityType: verify.LedgerEntity, EntityID: id, Critical: true,
 		Details: map[string]any{"size": size, "checkpoint": hex.EncodeToString(sum[:]), "kept_until": until.UTC().Format(time.RFC3339)},
 		Narrative: record.Narrative{Template: "ledger_purged", Args: map[string]any{

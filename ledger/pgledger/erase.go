@@ -216,7 +216,7 @@ func (l *Log) redaction(ctx context.Context, ev record.Event, reason string, val
 	ev.Details = map[string]any{verify.ErasedCount: int64(count), verify.ErasedDigest: hex.EncodeToString(digest[:]), "reason": reason}
 	ev.Narrative = record.Narrative{Template: "personal_data_erased", Args: map[string]any{
 		"count": int64(count), "entries": touched, "reason": reason, "at": at}}
-	p, err := l.prepare(ev)
+	p, err := l.compose(ev)
 	if err != nil {
 		return nil, err
 	}

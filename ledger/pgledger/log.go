@@ -91,6 +91,19 @@ func (l *Log) Append(ctx context.Context, ev record.Event) (ledger.Receipt, erro
 	if err != nil {
 		return ledger.Receipt{}, err
 	}
+	return l.write(ctx, p)
+}
+
+// tell is Append for what the log says about itself.
+func (l *Log) tell(ctx context.Context, ev record.Event) (ledger.Receipt, error) {
+	p, err := l.compose(ev)
+	if err != nil {
+		return ledger.Receipt{}, err
+	}
+	return l.write(ctx, p)
+}
+
+func (l *Log) write(ctx context.Context, p *pending) (ledger.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Receipt{}, err
 	}

@@ -39,8 +39,20 @@ type pending struct {
 	done  chan struct{}
 }
 
-// prepare checks ev and renders it. Errors wrap ledger.ErrInvalid or ledger.ErrTooLarge.
+// prepare checks an event from outside and renders it. Errors wrap ledger.ErrInvalid or ledger.ErrTooLarge.
 func (l *Log) prepare(ev record.Event) (*pending, error) {
+	if strings.HasPrefix(ev.Action, ownPrefix) || ev.Action == verify.RedactionAction {
+		return nil, fmt.Errorf("%w: in this action a log speaks about itself", ledger.ErrInvalid)
+	}
+	return l.compose(ev)
+}
+
+// ownPrefix begins the actions in which a log speaks about itself. Verifiers believe what it says there about its keys, its
+// gaps and its end, so nobody else may say it.
+const ownPrefix = "ledger_"
+
+// compose renders ev, the log's own events included.
+func (l *Log) compose(ev record.Event) (*pending, error) {
 	if ev.Tenant == uuid.Nil {
 		return nil, fmt.Errorf("%w: no tenant", ledger.ErrInvalid)
 	}

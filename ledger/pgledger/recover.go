@@ -128,7 +128,7 @@ func (l *Log) tellOperator(ctx context.Context, tenant uuid.UUID, r Recovery) er
 	if err != nil {
 		return err
 	}
-	_, err = l.Append(ctx, record.Event{
+	_, err = l.tell(ctx, record.Event{
 		Tenant: r.Operator, Actor: r.Actor, Action: "ledger_recovery_approved", EntityType: verify.LedgerEntity, EntityID: id, Critical: true,
 		Details: map[string]any{"epoch": k.epoch + 1, "lost_from": int64(c.head.size), "lost_until": int64(worst.Size), "anchor": worst.anchor,
 			"approvers": []any{r.Approvers[0].String(), r.Approvers[1].String()}},
@@ -154,7 +154,7 @@ func (l *Log) recovery(c *chain, r Recovery, worst remembered) (*pending, error)
 	}
 	declared := verify.Recovery{Epoch: epoch + 1, LostFrom: c.head.size, LostUntil: worst.Size, WitnessedRoot: worst.Root,
 		Approvers: [2][16]byte{r.Approvers[0], r.Approvers[1]}}
-	p, err := l.prepare(record.Event{
+	p, err := l.compose(record.Event{
 		Tenant: c.tenant, Actor: r.Actor, Action: verify.RecoveryAction, EntityType: verify.LedgerEntity, EntityID: fmt.Sprintf("%x", id),
 		Critical: true, Details: declared.Details(), Narrative: l.recoveredSentence(c.keys.epoch+1, c.head.size, worst.Size, r),
 	})

@@ -106,7 +106,7 @@ func (l *Log) rotation(c *chain, r Rotation) (*pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.prepare(ev)
+	p, err := l.compose(ev)
 	if err != nil {
 		return nil, err
 	}

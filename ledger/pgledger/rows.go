@@ -152,7 +152,7 @@ func (l *Log) opening(k *keyring) (*pending, error) {
 		return nil, err
 	}
 	id := hex.EncodeToString(logID[:])
-	return l.prepare(record.Event{
+	return l.compose(record.Event{
 		Tenant: k.tenant, Actor: uuid.NullUUID{}, Action: "ledger_opened", EntityType: "ledger", EntityID: id, Critical: true,
 		Details: map[string]any{"origin": k.origin, "keys": keys},
 		Narrative: record.Narrative{Template: "ledger_opened", Args: map[string]any{

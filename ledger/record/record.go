@@ -13,7 +13,8 @@ type Event struct {
 	Tenant uuid.UUID
 	// Actor is the acting user. Not valid means a system action.
 	Actor uuid.NullUUID
-	// Action names what was done, 1–64 bytes of [a-z0-9_]: login, mfa_enabled, approve_draft.
+	// Action names what was done, 1–64 bytes of [a-z0-9_]: login, mfa_enabled, approve_draft. Actions that begin with ledger_,
+	// and personal_data_erased, are the ledger's own.
 	Action string
 	// EntityType names the kind of resource concerned, 1–64 bytes of [a-z0-9_].
 	EntityType string
