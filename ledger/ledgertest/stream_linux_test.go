@@ -2,7 +2,6 @@ package ledgertest_test
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
@@ -65,6 +64,6 @@ func TestALongLogIsVerifiedAsAStream(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, r.Intact(), r.Findings)
 	require.Equal(t, size, r.Entries)
-	t.Log(fmt.Sprintf("%d entries of %d bytes: %.0f per second of one core's time, %.1fs in all, of which %.1fs made the entries; peak memory of the process %s",
-		size, ledgertest.StreamEntry, float64(size)/took.Seconds(), time.Since(wall).Seconds(), m.making.Seconds(), peakMemory(t)))
+	t.Logf("%d entries of %d bytes: %.0f per second of one core's time, %.1fs in all, of which %.1fs made the entries; peak memory of the process %s",
+		size, ledgertest.StreamEntry, float64(size)/took.Seconds(), time.Since(wall).Seconds(), m.making.Seconds(), peakMemory(t))
 }

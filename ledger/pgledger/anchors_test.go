@@ -52,13 +52,12 @@ func (a *anchor) remembers(origin string) ledger.Memory {
 }
 
 func (a *anchor) Submit(ctx context.Context, s ledger.Submission) (ledger.Evidence, error) {
-	n, err := note.Open(s.Checkpoint, nil)
+	_, err := note.Open(s.Checkpoint, nil)
 	var unverified *note.UnverifiedNoteError
 	if !errors.As(err, &unverified) {
 		return ledger.Evidence{}, err
 	}
-	n = unverified.Note
-	cp, err := verify.ParseCheckpoint(n.Text)
+	cp, err := verify.ParseCheckpoint(unverified.Note.Text)
 	if err != nil {
 		return ledger.Evidence{}, err
 	}
