@@ -41,17 +41,15 @@ type pending struct {
 
 // prepare checks an event from outside and renders it. Errors wrap ledger.ErrInvalid or ledger.ErrTooLarge.
 func (l *Log) prepare(ev record.Event) (*pending, error) {
-	if strings.HasPrefix(ev.Action, ownPrefix) || ev.Action == verify.RedactionAction {
+	switch ev.Action {
+	case openedAction, verify.RotationAction, verify.RecoveryAction, verify.ClosingAction, verify.RedactionAction, approvalAction, purgeAction:
 		return nil, fmt.Errorf("%w: in this action a log speaks about itself", ledger.ErrInvalid)
 	}
 	return l.compose(ev)
 }
 
-// ownPrefix begins the actions in which a log speaks about itself. Verifiers believe what it says there about its keys, its
-// gaps and its end, so nobody else may say it.
-const ownPrefix = "ledger_"
-
-// compose renders ev, the log's own events included.
+// compose renders ev, also where a log speaks about itself: verifiers believe what it says about its keys, its gaps, its end
+// and what was erased, and the database what the operator's log says about a removal, so nobody else may say it.
 func (l *Log) compose(ev record.Event) (*pending, error) {
 	if ev.Tenant == uuid.Nil {
 		return nil, fmt.Errorf("%w: no tenant", ledger.ErrInvalid)

@@ -129,7 +129,7 @@ func (l *Log) tellOperator(ctx context.Context, tenant uuid.UUID, r Recovery) er
 		return err
 	}
 	_, err = l.tell(ctx, record.Event{
-		Tenant: r.Operator, Actor: r.Actor, Action: "ledger_recovery_approved", EntityType: verify.LedgerEntity, EntityID: id, Critical: true,
+		Tenant: r.Operator, Actor: r.Actor, Action: approvalAction, EntityType: verify.LedgerEntity, EntityID: id, Critical: true,
 		Details: map[string]any{"epoch": k.epoch + 1, "lost_from": int64(c.head.size), "lost_until": int64(worst.Size), "anchor": worst.anchor,
 			"approvers": []any{r.Approvers[0].String(), r.Approvers[1].String()}},
 		Narrative: l.recoveredSentence(k.epoch+1, c.head.size, worst.Size, r),
@@ -139,6 +139,8 @@ func (l *Log) tellOperator(ctx context.Context, tenant uuid.UUID, r Recovery) er
 	}
 	return nil
 }
+
+const approvalAction = "ledger_recovery_approved"
 
 func (l *Log) recoveredSentence(epoch int, from, until uint64, r Recovery) record.Narrative {
 	return record.Narrative{Template: "ledger_recovered", Args: map[string]any{

@@ -135,6 +135,8 @@ func queueOne(b *pgx.Batch, k *keyring, at time.Time, e *pending) *pgx.QueuedQue
 		x.Action, x.EntityType, x.EntityID, x.Details, x.Narrative, openings)
 }
 
+const openedAction = "ledger_opened"
+
 // opening is the first entry of a new log: it names the log and its keys.
 func (l *Log) opening(k *keyring) (*pending, error) {
 	keys := map[string]any{}
@@ -153,7 +155,7 @@ func (l *Log) opening(k *keyring) (*pending, error) {
 	}
 	id := hex.EncodeToString(logID[:])
 	return l.compose(record.Event{
-		Tenant: k.tenant, Actor: uuid.NullUUID{}, Action: "ledger_opened", EntityType: "ledger", EntityID: id, Critical: true,
+		Tenant: k.tenant, Actor: uuid.NullUUID{}, Action: openedAction, EntityType: "ledger", EntityID: id, Critical: true,
 		Details: map[string]any{"origin": k.origin, "keys": keys},
 		Narrative: record.Narrative{Template: "ledger_opened", Args: map[string]any{
 			"log": id, "keys": listed, "at": l.cfg.Now()}},

@@ -13,8 +13,8 @@ type Event struct {
 	Tenant uuid.UUID
 	// Actor is the acting user. Not valid means a system action.
 	Actor uuid.NullUUID
-	// Action names what was done, 1–64 bytes of [a-z0-9_]: login, mfa_enabled, approve_draft. Actions that begin with ledger_,
-	// and personal_data_erased, are the ledger's own.
+	// Action names what was done, 1–64 bytes of [a-z0-9_]: login, mfa_enabled, approve_draft. Those in which a
+	// log speaks about itself, such as ledger_keys_rotated and personal_data_erased, are refused.
 	Action string
 	// EntityType names the kind of resource concerned, 1–64 bytes of [a-z0-9_].
 	EntityType string
