@@ -37,6 +37,12 @@ func (l *lastLines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (l *lastLines) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end = nil
+}
+
 func (l *lastLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

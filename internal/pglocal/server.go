@@ -79,10 +79,32 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	if err := s.prepare(ctx, cfg); err != nil {
 		return err
 	}
-	if err := s.launch(cfg, sig); err != nil {
-		return err
+	for {
+		if err := s.launch(cfg, sig); err != nil {
+			return err
+		}
+		err := s.ready(ctx)
+		if err == nil || !lingering(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(lingerPause):
+		}
+		s.gone = make(chan struct{})
+		s.lastLog.reset()
 	}
-	return s.ready(ctx)
+}
+
+// lingerPause is how long sessions of a killed postmaster are given before the next attempt. They end by themselves as
+// soon as they notice, and PostgreSQL starts nothing on their data before they are gone.
+const lingerPause = 50 * time.Millisecond
+
+// lingering reports whether a start failed on them.
+func lingering(err error) bool {
+	var failed *StartError
+	return errors.As(err, &failed) && strings.Contains(failed.Log, "pre-existing shared memory block")
 }
 
 // prepare makes the cluster, or checks the one that is there.
