@@ -125,8 +125,11 @@ func (s *Server) openAnchors() ([]ledger.Anchor, error) {
 // that is down would take every server down with it. The metrics tell of it.
 func (s *Server) checkLedger(ctx context.Context) error {
 	h, err := s.lag.get(ctx)
-	if err == nil && slices.Contains(h.Late, "checkpoints") {
-		err = errors.New("server: ledger: checkpoints are late")
+	switch {
+	case err != nil: // the database's part says why
+		return errUnknown
+	case slices.Contains(h.Late, "checkpoints"):
+		return errors.New("server: ledger: checkpoints are late")
 	}
-	return err
+	return nil
 }
