@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -158,7 +157,8 @@ func TestSummaryNamesFaults(t *testing.T) {
 	require.EqualValues(t, 2*narrative.MaxFaults+1, s.Differing)
 }
 
-var text = rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 40), func(b []byte) string { return string(b) }))
+// text is short enough that no sentence becomes too large, however much of it is escaped.
+var text = rapid.OneOf(rapid.StringN(-1, -1, 120), rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 40), func(b []byte) string { return string(b) }))
 
 func arguments(t *rapid.T, tm *narrative.Template) map[string]any {
 	args := map[string]any{}
@@ -186,9 +186,6 @@ func TestRenderingLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tm := rapid.SampledFrom(all).Draw(t, "template")
 		n := record.Narrative{Template: tm.ID(), Args: arguments(t, tm)}
-		if _, err := narrative.Bind(n, openings{}.commit); errors.Is(err, narrative.ErrTooLarge) {
-			t.Skip("too large")
-		}
 		e := bind(t, n, map[string]any{"n": 1, "z": "z"}, openings{}.commit)
 		if s, err := narrative.Check(e); s != narrative.Rendered {
 			t.Fatalf("%v: %v", s, err)
@@ -248,7 +245,7 @@ func TestMemberIsTheOneJSONSees(t *testing.T) {
 		}
 		without, err := verify.CanonicalDetails(details)
 		if err != nil {
-			t.Skip("not canonical")
+			t.Fatal(err)
 		}
 		if s, err := narrative.Check(&verify.Entry{Scheme: verify.SchemeBound, Details: without}); s != narrative.None {
 			t.Fatalf("%s: %v: %v", without, s, err)

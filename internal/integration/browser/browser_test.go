@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pioneerdesk/tomkit/internal/auditor/sample"
+	"github.com/pioneerdesk/tomkit/internal/pgtest"
 )
 
 // program finds the browser.
@@ -32,10 +33,7 @@ func program(t *testing.T) string {
 			return path
 		}
 	}
-	if os.Getenv("TOMKIT_TEST_REQUIRE") != "" {
-		t.Fatal("no Chromium: apt-get install chromium")
-	}
-	t.Skip("no Chromium")
+	pgtest.Missing(t, "browser: no Chromium for tests: install one with `apt-get install chromium` or set TOMKIT_TEST_CHROMIUM")
 	return ""
 }
 
