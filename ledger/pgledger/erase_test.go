@@ -323,7 +323,7 @@ func (k kit) doorMAC(t testing.TB, tenant uuid.UUID, purpose string, number uint
 	t.Helper()
 	var inner, outer []byte
 	require.NoError(t, k.pg.Superuser(t).QueryRow(context.Background(),
-		`SELECT door_inner, door_outer FROM tomkit.ledger_logs WHERE tenant_id = $1 ORDER BY epoch DESC LIMIT 1`, tenant).Scan(&inner, &outer))
+		`SELECT door_inner, door_outer FROM tomkit.ledger_heads WHERE tenant_id = $1`, tenant).Scan(&inner, &outer))
 	m := append([]byte("tomkit/ledger/"+purpose+"/v1\x00"), tenant[:]...)
 	m = append(binary.BigEndian.AppendUint64(m, number), digest...)
 	in := sha256.Sum256(append(inner, m...))

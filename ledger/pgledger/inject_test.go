@@ -52,7 +52,7 @@ func craft(t *testing.T, k kit, tenant uuid.UUID) *injected {
 		c.entries = append(c.entries, e)
 	}
 	require.NoError(t, k.pg.Superuser(t).QueryRow(t.Context(),
-		`SELECT door_inner, door_outer FROM tomkit.ledger_logs WHERE tenant_id = $1`, tenant).Scan(&c.inner, &c.outer))
+		`SELECT door_inner, door_outer FROM tomkit.ledger_heads WHERE tenant_id = $1`, tenant).Scan(&c.inner, &c.outer))
 	c.link()
 	c.render(t)
 	c.authenticate()
@@ -277,7 +277,7 @@ sha256('') || sha256(''), sha256('') || sha256(''), '', '{}', '{}', '{}', '{}')`
 func one(t *testing.T, k kit, tenant uuid.UUID, generation int, at time.Time) []any {
 	var inner []byte
 	require.NoError(t, k.pg.Superuser(t).QueryRow(t.Context(),
-		`SELECT door_inner FROM tomkit.ledger_logs WHERE tenant_id = $1`, tenant).Scan(&inner))
+		`SELECT door_inner FROM tomkit.ledger_heads WHERE tenant_id = $1`, tenant).Scan(&inner))
 	door := [32]byte(inner)
 	for i := range door {
 		door[i] ^= 0x36 // RFC 2104

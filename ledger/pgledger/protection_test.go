@@ -129,7 +129,7 @@ func TestKeysStayInTheDatabase(t *testing.T) {
 	tenant := uuid.New()
 	k.fill(t, tenant, 1)
 	for _, role := range []string{rls.RoleApp, rls.RoleMSP, rls.RoleSystem} {
-		for _, sql := range []string{"SELECT door_inner FROM tomkit.ledger_logs", "SELECT sealed FROM tomkit.ledger_keys", "SELECT * FROM tomkit.ledger_keys"} {
+		for _, sql := range []string{"SELECT door_inner FROM tomkit.ledger_heads", "SELECT sealed FROM tomkit.ledger_keys", "SELECT * FROM tomkit.ledger_keys"} {
 			_, err := k.pg.Pool(t, role).Exec(t.Context(), sql)
 			requireState(t, err, denied)
 		}

@@ -18,6 +18,19 @@ CREATE FUNCTION tomkit.ledger_mac(p_inner bytea, p_outer bytea, p_message bytea)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN sha256(p_outer || sha256(p_inner || p_message));
 
+-- Refuses a call whose code is not that of the tenant's door key over purpose, tenant and message; also one with a NULL.
+-- +goose StatementBegin
+CREATE FUNCTION tomkit.ledger_admit(p_tenant uuid, p_purpose text, p_mac bytea, p_message bytea) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (SELECT p_mac = tomkit.ledger_mac(h.door_inner, h.door_outer,
+            convert_to('tomkit/ledger/' || p_purpose || '/v1', 'UTF8') || '\x00'::bytea || uuid_send(p_tenant) || p_message)
+        FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant) IS NOT TRUE THEN
+        RAISE EXCEPTION 'ledger: % is not authentic', p_purpose USING ERRCODE = 'TKL02';
+    END IF;
+END $$;
+-- +goose StatementEnd
+
 -- The advisory lock of a tenant's log: class 'tklg' for appending, 'tkcp' for publishing checkpoints. Two tenants whose
 -- hashes collide share a lock, which costs time and nothing else.
 CREATE FUNCTION tomkit.ledger_lock_key(p_tenant uuid) RETURNS integer
@@ -36,7 +49,7 @@ BEGIN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN QUERY
-    SELECT l.epoch, l.origin, l.door_sealed, h.size, h.head_hash, h.last_at, h.generation, h.closed_at,
+    SELECT l.epoch, l.origin, h.door_sealed, h.size, h.head_hash, h.last_at, h.generation, h.closed_at,
            k.purposes, k.publics, k.seals, k.valid_from
     FROM tomkit.ledger_heads h
     CROSS JOIN LATERAL (SELECT * FROM tomkit.ledger_logs x WHERE x.tenant_id = p_tenant ORDER BY x.epoch DESC LIMIT 1) l
@@ -83,11 +96,12 @@ BEGIN
     IF p_origin !~ '^[^[:space:]+]+/ledger/[0-9a-f]{32}/1$' THEN
         RAISE EXCEPTION 'ledger: malformed origin' USING ERRCODE = 'TKL03';
     END IF;
-    INSERT INTO tomkit.ledger_logs VALUES (p_tenant, 1, p_origin, p_door_inner, p_door_outer, p_door_sealed, v_now);
+    INSERT INTO tomkit.ledger_logs VALUES (p_tenant, 1, p_origin, v_now);
     INSERT INTO tomkit.ledger_keys
         SELECT p_tenant, u.purpose, 0, u.key_id, u.public_key, u.sealed, v_now
         FROM unnest(p_purposes, p_key_ids, p_publics, p_seals) AS u (purpose, key_id, public_key, sealed);
-    INSERT INTO tomkit.ledger_heads (tenant_id, size, head_hash, last_at) VALUES (p_tenant, 0, repeat('0', 64), 'epoch');
+    INSERT INTO tomkit.ledger_heads (tenant_id, size, previous_hash, head_hash, last_at, door_inner, door_outer, door_sealed)
+        VALUES (p_tenant, 0, repeat('0', 64), repeat('0', 64), 'epoch', p_door_inner, p_door_outer, p_door_sealed);
 END $$;
 -- +goose StatementEnd
 
@@ -141,8 +155,7 @@ DECLARE
     v_previous bytea;
     v_hashes   bytea;
     v_good     boolean;
-    v_door     record;
-    v_head     record;
+    v_head     tomkit.ledger_heads;
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
@@ -152,13 +165,12 @@ BEGIN
                AND substring(u.c, u.p - 8, 8) = v_micros)
     INTO v_leaves, v_previous, v_hashes, v_good
     FROM (SELECT r.c, r.n - 1 AS n, 54 + 16 * get_byte(r.c, 42) AS p FROM unnest(p_rows) WITH ORDINALITY AS r (c, n) OFFSET 0) u;
-    SELECT l.door_inner, l.door_outer INTO v_door
-    FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
-    IF FOUND AND (p_mac = tomkit.ledger_mac(v_door.door_inner, v_door.door_outer,
+    SELECT * INTO v_head FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant;
+    IF FOUND AND (p_mac = tomkit.ledger_mac(v_head.door_inner, v_head.door_outer,
            tomkit.ledger_subject('tomkit/ledger/append/v1', p_tenant, p_generation) || int4send(v_count) || v_leaves || p_cuts
            || sha256(array_send(p_signatures)) || sha256(array_send(p_openings)) || convert_to(p_signature_key, 'UTF8'))
            ) IS NOT TRUE THEN -- so it is with any NULL
-        IF (SELECT h.generation FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant) <> p_generation THEN
+        IF v_head.generation <> p_generation THEN
             RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01'; -- the door has another key by now
         END IF;
         RAISE EXCEPTION 'ledger: entries are not authentic' USING ERRCODE = 'TKL02';
@@ -171,13 +183,16 @@ BEGIN
     END IF;
 
     PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at INTO v_head
-    FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant;
-    IF v_head.closed_at IS NOT NULL THEN
-        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
-    END IF;
-    IF NOT FOUND OR v_head.size <> p_first OR v_head.head_hash <> encode(substring(v_previous, 1, 32), 'hex')
-       OR v_head.generation <> p_generation THEN
+    UPDATE tomkit.ledger_heads h
+    SET size = p_first + v_count, previous_hash = encode(substring(v_previous, 32 * v_count - 31), 'hex'),
+        head_hash = encode(substring(v_hashes, 32 * v_count - 31), 'hex'), last_at = greatest(p_at, h.last_at)
+    WHERE h.tenant_id = p_tenant AND h.size = p_first AND h.head_hash = encode(substring(v_previous, 1, 32), 'hex')
+      AND h.generation = p_generation
+    RETURNING * INTO v_head;
+    IF NOT FOUND THEN
+        IF (SELECT h.closed_at FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant) IS NOT NULL THEN
+            RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
+        END IF;
         RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
     END IF;
     IF p_at < v_head.last_at THEN
@@ -206,9 +221,6 @@ BEGIN
     IF cardinality(p_openings) > 0 THEN
         PERFORM tomkit.ledger_keep_openings(p_tenant, p_first, p_openings);
     END IF;
-    UPDATE tomkit.ledger_heads h
-    SET size = p_first + v_count, head_hash = encode(substring(v_hashes, 32 * v_count - 31), 'hex'), last_at = p_at
-    WHERE h.tenant_id = p_tenant;
 END $$;
 -- +goose StatementEnd
 
@@ -217,33 +229,28 @@ END $$;
 -- can be late. The entry's time is p_at, or the head's where that is later. p_front and p_back are the parts of the canonical
 -- form between and behind what is made here. p_mac covers everything; since the id is unique, it opens the log once.
 --
--- Each call is a transaction's only one, so what counts is how many functions its expressions name: PostgreSQL prepares
--- them anew each time. That is why the columns come as arguments here and are not cut out of the canonical form.
+-- Each call is a transaction's only one, so what counts is how many statements it runs and how many functions its expressions
+-- name: PostgreSQL prepares them anew each time. That is why the columns come as arguments here and are not cut out of the
+-- canonical form, and why the head moves before the code is looked at: an exception takes it back.
 -- +goose StatementBegin
 CREATE FUNCTION tomkit.ledger_append_one(
     p_tenant uuid, p_generation integer, p_at timestamptz, p_mac bytea, p_front bytea, p_back bytea, p_id uuid, p_user uuid,
     p_action text, p_entity_type text, p_entity_id text, p_details json, p_narrative text, p_openings bytea[]) RETURNS bytea
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_head     record;
-    v_at       timestamptz;
-    v_place    bytea; -- seq, microseconds
-    v_previous bytea;
-    v_hash     bytea;
+    v_head  record;
+    v_links bytea; -- microseconds, previous_hash, current_hash
 BEGIN
-    IF NOT tomkit.ledger_in_scope(p_tenant) THEN
+    -- The lock returns no NULL: as a condition it needs no statement of its own.
+    IF NOT tomkit.ledger_in_scope(p_tenant) OR pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant)) IS NULL THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    IF pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant)) IS NULL THEN
-        RETURN NULL; -- never: as a condition the call needs no statement of its own
-    END IF;
-    SELECT h.size, h.head_hash, h.last_at, h.generation, h.closed_at, l.door_inner, l.door_outer INTO v_head
-    FROM tomkit.ledger_heads h
-    CROSS JOIN LATERAL (SELECT * FROM tomkit.ledger_logs x WHERE x.tenant_id = p_tenant ORDER BY x.epoch DESC LIMIT 1) l
-    WHERE h.tenant_id = p_tenant;
-    IF v_head.closed_at IS NOT NULL THEN
-        RAISE EXCEPTION 'ledger: the log is closed' USING ERRCODE = 'TKL08';
-    END IF;
+    UPDATE tomkit.ledger_heads h
+    SET size = h.size + 1, previous_hash = h.head_hash, last_at = greatest(p_at, h.last_at),
+        head_hash = encode(sha256(convert_to(concat(h.head_hash, p_action, p_entity_id, p_narrative,
+            tomkit.ledger_time(greatest(p_at, h.last_at))), 'UTF8')), 'hex')
+    WHERE h.tenant_id = p_tenant
+    RETURNING h.size - 1 AS seq, h.previous_hash, h.head_hash, h.last_at, h.generation, h.door_inner, h.door_outer INTO v_head;
     IF v_head.generation = p_generation IS NOT TRUE THEN
         RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
     END IF;
@@ -255,22 +262,17 @@ BEGIN
     IF p_at > clock_timestamp() + interval '1 minute' THEN
         RAISE EXCEPTION 'ledger: time in the future' USING ERRCODE = 'TKL04';
     END IF;
-    v_at := greatest(p_at, v_head.last_at);
-    v_previous := decode(v_head.head_hash, 'hex');
-    v_hash := sha256(convert_to(concat(v_head.head_hash, p_action, p_entity_id, p_narrative, tomkit.ledger_time(v_at)), 'UTF8'));
-    v_place := int8send(v_head.size) || tomkit.ledger_micros(v_at);
+    v_links := tomkit.ledger_micros(v_head.last_at) || decode(v_head.previous_hash || v_head.head_hash, 'hex');
     INSERT INTO tomkit.audit_logs (
         tenant_id, seq, id, user_id, action, entity_type, entity_id, details, nis2_narrative, previous_hash,
         current_hash, created_at, class, scheme, leaf_hash)
-    VALUES (p_tenant, v_head.size, p_id, p_user, p_action, p_entity_type, p_entity_id, p_details, p_narrative,
-        v_head.head_hash, encode(v_hash, 'hex'), v_at, 'normal', 'bound',
-        sha256('\x0001'::bytea || substring(v_place, 1, 8) || p_front || substring(v_place, 9) || v_previous || v_hash || p_back));
+    VALUES (p_tenant, v_head.seq, p_id, p_user, p_action, p_entity_type, p_entity_id, p_details, p_narrative, v_head.previous_hash,
+        v_head.head_hash, v_head.last_at, 'normal', 'bound',
+        sha256('\x0001'::bytea || int8send(v_head.seq) || p_front || v_links || p_back));
     IF p_openings <> '{}' THEN
-        PERFORM tomkit.ledger_keep_openings(p_tenant, v_head.size, p_openings);
+        PERFORM tomkit.ledger_keep_openings(p_tenant, v_head.seq, p_openings);
     END IF;
-    UPDATE tomkit.ledger_heads h SET size = v_head.size + 1, head_hash = encode(v_hash, 'hex'), last_at = v_at
-    WHERE h.tenant_id = p_tenant;
-    RETURN v_place || v_previous || v_hash;
+    RETURN int8send(v_head.seq) || v_links;
 END $$;
 -- +goose StatementEnd
 
@@ -305,30 +307,27 @@ CREATE FUNCTION tomkit.ledger_publish(
     p_levels smallint[], p_idxs bigint[], p_hashes bytea[], p_roots bytea[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_log   tomkit.ledger_logs;
+    v_epoch integer;
     v_tiles bytea;
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(x'746b6370'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT * INTO v_log FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
+    SELECT max(l.epoch) INTO v_epoch FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant;
     SELECT string_agg(int2send(t.level) || int8send(t.idx) || t.hashes || t.root, ''::bytea ORDER BY t.n) INTO v_tiles
     FROM unnest(p_levels, p_idxs, p_hashes, p_roots) WITH ORDINALITY AS t (level, idx, hashes, root, n);
-    IF v_log IS NULL OR p_mac IS DISTINCT FROM tomkit.ledger_mac(v_log.door_inner, v_log.door_outer,
-           'tomkit/ledger/publish/v1'::bytea || '\x00'::bytea || uuid_send(p_tenant) || int8send(p_size) || p_root
-           || sha256(convert_to(p_note, 'UTF8')) || sha256(coalesce(v_tiles, ''::bytea))) THEN
-        RAISE EXCEPTION 'ledger: checkpoint is not authentic' USING ERRCODE = 'TKL02';
-    END IF;
+    PERFORM tomkit.ledger_admit(p_tenant, 'publish', p_mac,
+        int8send(p_size) || p_root || sha256(convert_to(p_note, 'UTF8')) || sha256(coalesce(v_tiles, ''::bytea)));
     IF EXISTS (SELECT FROM tomkit.ledger_checkpoints c
-               WHERE c.tenant_id = p_tenant AND c.epoch = v_log.epoch AND c.size >= p_size)
+               WHERE c.tenant_id = p_tenant AND c.epoch = v_epoch AND c.size >= p_size)
        OR NOT EXISTS (SELECT FROM tomkit.ledger_heads h WHERE h.tenant_id = p_tenant AND h.size >= p_size) THEN
         RAISE EXCEPTION 'ledger: checkpoint is not newer, or beyond the head' USING ERRCODE = 'TKL07';
     END IF;
     INSERT INTO tomkit.ledger_tiles
         SELECT p_tenant, t.level, t.idx, t.hashes, t.root
         FROM unnest(p_levels, p_idxs, p_hashes, p_roots) AS t (level, idx, hashes, root);
-    INSERT INTO tomkit.ledger_checkpoints VALUES (p_tenant, v_log.epoch, p_size, p_root, p_note, p_at);
+    INSERT INTO tomkit.ledger_checkpoints VALUES (p_tenant, v_epoch, p_size, p_root, p_note, p_at);
 END $$;
 -- +goose StatementEnd
 

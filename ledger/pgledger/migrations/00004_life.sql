@@ -10,18 +10,13 @@
 CREATE FUNCTION tomkit.ledger_told(p_tenant uuid, p_purpose text, p_entry bigint, p_action text, p_mac bytea, p_digest bytea) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_log     record;
     v_details jsonb;
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT l.door_inner, l.door_outer INTO v_log FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
-    IF NOT FOUND OR p_mac IS DISTINCT FROM tomkit.ledger_mac(v_log.door_inner, v_log.door_outer,
-           convert_to('tomkit/ledger/' || p_purpose || '/v1', 'UTF8') || '\x00'::bytea || uuid_send(p_tenant) || int8send(p_entry) || p_digest) THEN
-        RAISE EXCEPTION 'ledger: % is not authentic', p_purpose USING ERRCODE = 'TKL02';
-    END IF;
+    PERFORM tomkit.ledger_admit(p_tenant, p_purpose, p_mac, int8send(p_entry) || p_digest);
     SELECT a.details::jsonb INTO v_details FROM tomkit.audit_logs a
     WHERE a.tenant_id = p_tenant AND a.seq = p_entry AND a.action = p_action AND a.class = 'critical';
     IF NOT FOUND THEN
@@ -81,7 +76,8 @@ BEGIN
         RAISE EXCEPTION 'ledger: not one key for each purpose' USING ERRCODE = 'TKL03';
     END IF;
     PERFORM pg_advisory_xact_lock(x'746b6370'::integer, tomkit.ledger_lock_key(p_tenant));
-    UPDATE tomkit.ledger_heads h SET generation = p_generation + 1
+    UPDATE tomkit.ledger_heads h
+    SET generation = p_generation + 1, door_inner = p_door_inner, door_outer = p_door_outer, door_sealed = p_door_sealed
     WHERE h.tenant_id = p_tenant AND h.size = p_entry + 1 AND h.generation = p_generation;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
@@ -91,8 +87,6 @@ BEGIN
     INSERT INTO tomkit.ledger_keys (tenant_id, purpose, valid_from, key_id, public_key, sealed, created_at)
         SELECT p_tenant, k.purpose, p_entry + 1, k.key_id, k.public_key, k.sealed, clock_timestamp()
         FROM unnest(p_purposes, p_key_ids, p_publics, p_seals) AS k (purpose, key_id, public_key, sealed);
-    UPDATE tomkit.ledger_logs l SET door_inner = p_door_inner, door_outer = p_door_outer, door_sealed = p_door_sealed
-    WHERE l.tenant_id = p_tenant;
 END $$;
 -- +goose StatementEnd
 
@@ -120,7 +114,7 @@ BEGIN
         RAISE EXCEPTION 'ledger: stale head' USING ERRCODE = 'TKL01';
     END IF;
     INSERT INTO tomkit.ledger_logs
-        SELECT p_tenant, v_epoch, regexp_replace(l.origin, '[0-9]+$', v_epoch::text), l.door_inner, l.door_outer, l.door_sealed, clock_timestamp()
+        SELECT p_tenant, v_epoch, regexp_replace(l.origin, '[0-9]+$', v_epoch::text), clock_timestamp()
         FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant AND l.epoch = v_epoch - 1
           AND p_origin = regexp_replace(l.origin, '[0-9]+$', v_epoch::text);
     IF NOT FOUND THEN
@@ -153,7 +147,6 @@ CREATE FUNCTION tomkit.ledger_reseal(
     p_tenant uuid, p_generation integer, p_mac bytea, p_purposes text[], p_old text[], p_new text[]) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_log  record;
     v_seal bytea;
     v_rows bigint;
     v_more bigint;
@@ -162,20 +155,15 @@ BEGIN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(x'746b6c67'::integer, tomkit.ledger_lock_key(p_tenant));
-    SELECT l.door_inner, l.door_outer, h.generation INTO v_log FROM tomkit.ledger_logs l JOIN tomkit.ledger_heads h USING (tenant_id)
-    WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
     SELECT sha256(string_agg(sha256(convert_to(s.purpose, 'UTF8')) || sha256(convert_to(s.before, 'UTF8')) || sha256(convert_to(s.after, 'UTF8')),
         ''::bytea ORDER BY s.n)) INTO v_seal
     FROM unnest(p_purposes, p_old, p_new) WITH ORDINALITY AS s (purpose, before, after, n);
-    IF v_log IS NULL OR p_mac IS DISTINCT FROM tomkit.ledger_mac(v_log.door_inner, v_log.door_outer,
-           'tomkit/ledger/reseal/v1'::bytea || '\x00'::bytea || uuid_send(p_tenant) || int8send(p_generation) || v_seal) THEN
-        RAISE EXCEPTION 'ledger: reseal is not authentic' USING ERRCODE = 'TKL02';
-    END IF;
+    PERFORM tomkit.ledger_admit(p_tenant, 'reseal', p_mac, int8send(p_generation) || v_seal);
     UPDATE tomkit.ledger_keys k SET sealed = s.after FROM unnest(p_purposes, p_old, p_new) AS s (purpose, before, after)
     WHERE k.tenant_id = p_tenant AND k.purpose = s.purpose AND k.sealed = s.before AND k.sealed <> '' AND s.after <> '';
     GET DIAGNOSTICS v_rows = ROW_COUNT;
-    UPDATE tomkit.ledger_logs l SET door_sealed = s.after FROM unnest(p_purposes, p_old, p_new) AS s (purpose, before, after)
-    WHERE l.tenant_id = p_tenant AND s.purpose = 'door' AND l.door_sealed = s.before AND s.after <> '';
+    UPDATE tomkit.ledger_heads h SET door_sealed = s.after FROM unnest(p_purposes, p_old, p_new) AS s (purpose, before, after)
+    WHERE h.tenant_id = p_tenant AND s.purpose = 'door' AND h.door_sealed = s.before AND s.after <> '';
     GET DIAGNOSTICS v_more = ROW_COUNT;
     RETURN v_rows + v_more;
 END $$;
@@ -187,21 +175,18 @@ CREATE FUNCTION tomkit.ledger_anchored(
     p_tenant uuid, p_size bigint, p_mac bytea, p_anchor text, p_lines text, p_token bytea, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_log record;
+    v_epoch integer;
 BEGIN
     IF NOT tomkit.ledger_in_scope(p_tenant) THEN
         RAISE EXCEPTION 'ledger: no context for this tenant' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    SELECT l.epoch, l.door_inner, l.door_outer INTO v_log FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant ORDER BY l.epoch DESC LIMIT 1;
-    IF NOT FOUND OR p_mac IS DISTINCT FROM tomkit.ledger_mac(v_log.door_inner, v_log.door_outer,
-           'tomkit/ledger/anchored/v1'::bytea || '\x00'::bytea || uuid_send(p_tenant) || int8send(p_size)
-           || sha256(convert_to(p_anchor, 'UTF8')) || sha256(convert_to(p_lines, 'UTF8')) || sha256(p_token)) THEN
-        RAISE EXCEPTION 'ledger: evidence is not authentic' USING ERRCODE = 'TKL02';
-    END IF;
-    IF NOT EXISTS (SELECT FROM tomkit.ledger_checkpoints c WHERE c.tenant_id = p_tenant AND c.epoch = v_log.epoch AND c.size = p_size) THEN
+    PERFORM tomkit.ledger_admit(p_tenant, 'anchored', p_mac,
+        int8send(p_size) || sha256(convert_to(p_anchor, 'UTF8')) || sha256(convert_to(p_lines, 'UTF8')) || sha256(p_token));
+    SELECT max(l.epoch) INTO v_epoch FROM tomkit.ledger_logs l WHERE l.tenant_id = p_tenant;
+    IF NOT EXISTS (SELECT FROM tomkit.ledger_checkpoints c WHERE c.tenant_id = p_tenant AND c.epoch = v_epoch AND c.size = p_size) THEN
         RAISE EXCEPTION 'ledger: evidence for no checkpoint' USING ERRCODE = 'TKL03';
     END IF;
-    INSERT INTO tomkit.ledger_evidence VALUES (p_tenant, v_log.epoch, p_size, p_anchor, p_lines, p_token, p_at) ON CONFLICT DO NOTHING;
+    INSERT INTO tomkit.ledger_evidence VALUES (p_tenant, v_epoch, p_size, p_anchor, p_lines, p_token, p_at) ON CONFLICT DO NOTHING;
 END $$;
 -- +goose StatementEnd
 
