@@ -44,7 +44,7 @@ func (l *Log) queueAppend(b *pgx.Batch, k *keyring, h head, entries []*pending) 
 		}
 		h = head{size: h.size + 1, hash: e.entry.CurrentHash, at: at}
 	}
-	b.Queue(appendSQL, k.tenant, k.generation, int64(first), at, r.code(k), pgtype.FlatArray[[]byte](r.inputs), r.cuts,
+	b.Queue(appendSQL, [16]byte(k.tenant), k.generation, int64(first), at, r.code(k), pgtype.FlatArray[[]byte](r.inputs), r.cuts,
 		pgtype.FlatArray[[]byte](r.signatures), r.key, pgtype.FlatArray[[]byte](r.openings))
 	for _, e := range entries {
 		if e.also == nil {
@@ -122,7 +122,7 @@ func (l *Log) queueRecord(b *pgx.Batch, k *keyring, p *part, e *pending) {
 	})
 }
 
-// queueOne queues the statement.
+// queueOne queues the statement. The tenant goes as an array: as a UUID it would go the way of a driver.Valuer, through text.
 func queueOne(b *pgx.Batch, k *keyring, at time.Time, e *pending) *pgx.QueuedQuery {
 	openings := e.packOpenings([][]byte{}, 0)
 	x := &e.entry
@@ -131,7 +131,7 @@ func queueOne(b *pgx.Batch, k *keyring, at time.Time, e *pending) *pgx.QueuedQue
 		micros += len(x.User)
 	}
 	front, back := e.input[offsetID:micros], e.input[micros+8+32+32:]
-	return b.Queue(appendOneSQL, k.tenant, k.generation, at, k.recordCode(at, front, back, x, openings), front, back, x.ID, x.User,
+	return b.Queue(appendOneSQL, [16]byte(k.tenant), k.generation, at, k.recordCode(at, front, back, x, openings), front, back, x.ID, x.User,
 		x.Action, x.EntityType, x.EntityID, x.Details, x.Narrative, openings)
 }
 
