@@ -116,14 +116,14 @@ func testConcurrency(t *testing.T, s *suite) {
 	if s.Another != nil {
 		stores = append(stores, s.Another(t))
 	}
-	const writers, each = 16, 12
+	const writers, each = 32, 20
 	seen := map[uint64][16]byte{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
 			for i := range each {
-				r, err := stores[w%len(stores)].Append(context.Background(), Event(tenant, w*each+i))
+				r, err := stores[(w+i)%len(stores)].Append(context.Background(), Event(tenant, w*each+i)) // every third is critical
 				if err != nil {
 					t.Error(err)
 					return

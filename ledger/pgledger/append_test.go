@@ -30,52 +30,6 @@ func requireIntact(t testing.TB, log *pgledger.Log, tenant uuid.UUID, size int) 
 	require.EqualValues(t, size, report.Entries)
 }
 
-func TestManyWritersInTwoProcesses(t *testing.T) {
-	k := newKit(t)
-	tenant := uuid.New()
-	logs := []*pgledger.Log{k.log, k.open(t, config())}
-	const writers, each = 32, 20
-	var mu sync.Mutex
-	seen := map[uint64]uuid.UUID{}
-	var all sync.WaitGroup
-	for w := range writers {
-		all.Go(func() {
-			for i := range each {
-				log := logs[(w+i)%2]
-				ev := login(tenant, i)
-				if i%7 == 0 {
-					ev = approval(tenant, i)
-				}
-				r, err := log.Append(context.Background(), ev)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				if _, twice := seen[r.Seq]; twice {
-					t.Errorf("seq %d given twice", r.Seq)
-				}
-				seen[r.Seq] = r.ID
-				mu.Unlock()
-			}
-		})
-	}
-	all.Wait()
-	require.Len(t, seen, writers*each)
-	requireIntact(t, logs[0], tenant, writers*each+1)
-	for after := uint64(0); ; {
-		page, err := logs[1].Entries(t.Context(), tenant, ledger.Filter{After: &after, Limit: 1000})
-		require.NoError(t, err)
-		if len(page) == 0 {
-			break
-		}
-		for _, e := range page {
-			require.Equal(t, seen[e.Seq], uuid.UUID(e.ID), "every receipt names its entry")
-			after = e.Seq
-		}
-	}
-}
-
 func TestManyTenantsAtOnceStartTheirLogsOnce(t *testing.T) {
 	k := newKit(t)
 	logs := []*pgledger.Log{k.log, k.open(t, config()), k.open(t, config())}

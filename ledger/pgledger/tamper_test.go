@@ -33,10 +33,10 @@ func (k kit) tamper(t testing.TB, sql string, args ...any) {
 		}
 		require.NotZero(t, tag.RowsAffected(), "the attack changed nothing")
 		for _, table := range ledgerTables {
-			for _, trigger := range []string{"refuse_truncate", "refuse_delete", "refuse_delete_row", "refuse_direct", "refuse_update"} {
-				if _, err := tx.Exec(ctx, "ALTER TABLE tomkit."+table+" ENABLE ALWAYS TRIGGER "+trigger); err != nil {
-					return err
-				}
+			if _, err := tx.Exec(ctx, fmt.Sprintf(`DO $$ DECLARE sql text; BEGIN
+				FOR sql IN SELECT format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER %%I', tgrelid::regclass, tgname)
+					FROM pg_trigger WHERE tgrelid = 'tomkit.%s'::regclass AND NOT tgisinternal LOOP EXECUTE sql; END LOOP; END $$`, table)); err != nil {
+				return err
 			}
 		}
 		return nil
