@@ -137,6 +137,7 @@ var (
 		abac.SameTenant(), abac.WithinTenant(),
 		abac.MFA(abac.MultiFactor, 0), abac.MFA(abac.SingleFactor, time.Hour), abac.MFA(abac.MultiFactor, time.Minute),
 		abac.Device(abac.Managed, 0), abac.Device(abac.Managed|abac.UpToDate, time.Minute), abac.Device(abac.UpToDate, time.Hour),
+		abac.Device(abac.Managed, time.Hour), // as the first of these, but seen lately
 		abac.Cleared(), abac.DualControl(time.Minute), abac.DualControl(time.Hour),
 		abac.From(prefixes("10.0.0.0/8", "2001:db8::/32")...), abac.From(prefixes("10.0.0.0/9", "10.128.0.0/9")...),
 		abac.From(prefixes("10.1.0.0/16")...), abac.From(prefixes("192.0.2.0/24", "10.1.0.0/17")...), abac.From(prefixes("::/0")...),

@@ -9,8 +9,8 @@
 // reaches is mutated as well.
 //
 // A mutant that no test can tell from the original is equivalent. Those are judged by hand: one a line in the file given
-// with -known, with the reason behind "#". The command prints what survived and fails if less than -least of the others
-// were killed.
+// with -known, with the reason behind " # "; a line that begins with "#" is a remark. The command prints what survived and
+// fails if less than -least of the others were killed.
 package main
 
 import (
@@ -188,6 +188,9 @@ func readKnown(path string) (map[string]string, error) {
 		return known, nil
 	}
 	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
 		if name, why, found := strings.Cut(strings.TrimSpace(line), " # "); found {
 			known[strings.TrimSpace(name)] = why
 		}
