@@ -1,5 +1,6 @@
 // Package ledgertest holds what others need to check an implementation of the ledger: test vectors of its formats, a second
-// verifier written in Python from the comment of package verify alone, a matrix of forgeries, and a suite for stores.
+// verifier written in Python from the comment of package verify alone, a matrix of forgeries, a suite
+// for stores, and a harness that kills their writers.
 //
 //	vectors, err := ledgertest.Vectors()
 //	for _, e := range vectors.Entries { … }      // canonical forms, good and broken
@@ -28,6 +29,19 @@
 // # Conformance
 //
 // [Run] holds an implementation of ledger.Appender and ledger.Reader to what their comments promise.
+//
+// # Crashes
+//
+// [Crash] runs processes that write into the same logs, kills them, lets a test kill what they write to, and compares what they
+// were told with what is there:
+//
+//	crash := ledgertest.NewCrash(t, tenants, 3, command) // processes that call Writing.Run
+//	for range 100 {
+//		crash.Progress(t, 20)
+//		crash.KillWriter(t) // or the database
+//	}
+//	crash.End(t)
+//	_, err := crash.Judge(ctx, log, rows)
 //
 // Sources: the comment of package verify; RFC 6962; RFC 8785; C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof.
 package ledgertest
