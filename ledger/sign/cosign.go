@@ -78,31 +78,18 @@ func checkWitnessName(name string) error {
 // ParseWitnessPublicKey parses a verifier key as witnesses publish it: name, 8 hexadecimal digits of key hash and the base64
 // of type and key, joined by plus signs. It accepts exactly what [WitnessPublicKey.String] returns.
 func ParseWitnessPublicKey(vkey string) (*WitnessPublicKey, error) {
-	name, kind, raw, err := cutKey(vkey)
+	name, raw, err := cutKey(vkey)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newWitnessPublicKey(name, kind, raw)
+	p, err := newWitnessPublicKey(name, string(raw[:1]), raw[1:])
 	if err != nil {
 		return nil, err
 	}
 	if p.String() != vkey {
-		return nil, fmt.Errorf("%w: key hash or encoding is not the key's", ErrInvalidKey)
+		return nil, errOtherText
 	}
 	return p, nil
-}
-
-// cutKey takes name+hash+base64(type ‖ key) apart. The caller compares the hash.
-func cutKey(text string) (name, kind string, raw []byte, err error) {
-	parts := strings.SplitN(text, "+", 3)
-	if len(parts) != 3 {
-		return "", "", nil, fmt.Errorf("%w: not name+hash+key", ErrInvalidKey)
-	}
-	raw, err = base64.StdEncoding.Strict().DecodeString(parts[2])
-	if err != nil || len(raw) == 0 || len(raw) > 1+mldsa44.PublicKeySize {
-		return "", "", nil, fmt.Errorf("%w: not the base64 of a key", ErrInvalidKey)
-	}
-	return parts[0], string(raw[:1]), raw[1:], nil
 }
 
 // Name returns the witness's name.
@@ -289,16 +276,16 @@ func ParseWitnessKey(text string) (*WitnessKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: not a signer key", ErrInvalidKey)
 	}
-	name, kind, seed, err := cutKey(rest)
+	name, raw, err := cutKey(rest)
 	if err != nil {
 		return nil, err
 	}
-	k, err := newWitnessKey(name, kind, seed)
+	k, err := newWitnessKey(name, string(raw[:1]), raw[1:])
 	if err != nil {
 		return nil, err
 	}
 	if k.SecretText() != text {
-		return nil, fmt.Errorf("%w: key hash or encoding is not the key's", ErrInvalidKey)
+		return nil, errOtherText
 	}
 	return k, nil
 }

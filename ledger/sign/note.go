@@ -116,3 +116,50 @@ func verifierKey(name, kind string, public []byte) (string, error) {
 	key := base64.StdEncoding.EncodeToString(append([]byte(kind), public...))
 	return fmt.Sprintf("%s+%08x+%s", name, keyHash(name, kind, public), key), nil
 }
+
+// ParseVerifierKey parses the verifier key of a log: exactly the text that VerifierKey of an [Ed25519PublicKey] or of a
+// [CompositePublicKey] returns. The verifier has the key's name.
+func ParseVerifierKey(vkey string) (note.Verifier, error) {
+	name, raw, err := cutKey(vkey)
+	if err != nil {
+		return nil, err
+	}
+	var key interface {
+		VerifierKey(name string) (string, error)
+		NoteVerifier(name string) (note.Verifier, error)
+	}
+	if public, ok := strings.CutPrefix(string(raw), noteTypeComposite); ok {
+		key, err = ParseCompositePublicKey([]byte(public))
+	} else if public, ok := strings.CutPrefix(string(raw), noteTypeEd25519); ok {
+		key, err = ParseEd25519PublicKey([]byte(public))
+	} else {
+		err = fmt.Errorf("%w: neither Ed25519 nor the composite", ErrInvalidKey)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if again, err := key.VerifierKey(name); err != nil || again != vkey {
+		return nil, errOtherText
+	}
+	return key.NoteVerifier(name)
+}
+
+var errOtherText = fmt.Errorf("%w: key hash or encoding is not the key's", ErrInvalidKey)
+
+// maxTypedKey is the length of the longest key with its type: the composite's.
+const maxTypedKey = len(noteTypeComposite) + CompositePublicKeySize
+
+// cutKey takes name+hash+base64(type ‖ key) apart; raw, type and key, is not empty. The caller compares the text.
+func cutKey(text string) (name string, raw []byte, err error) {
+	parts := strings.SplitN(text, "+", 3)
+	if len(parts) != 3 {
+		return "", nil, fmt.Errorf("%w: not name+hash+key", ErrInvalidKey)
+	}
+	if len(parts[2]) <= base64.StdEncoding.EncodedLen(maxTypedKey) {
+		raw, err = base64.StdEncoding.Strict().DecodeString(parts[2])
+	}
+	if err != nil || len(raw) == 0 {
+		return "", nil, fmt.Errorf("%w: not the base64 of a key", ErrInvalidKey)
+	}
+	return parts[0], raw, nil
+}

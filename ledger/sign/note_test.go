@@ -2,6 +2,7 @@ package sign_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"strings"
@@ -85,6 +86,35 @@ func TestNoteNamesAreChecked(t *testing.T) {
 			require.ErrorIs(t, err, sign.ErrInvalidKey, "%q", name)
 		}
 	}
+}
+
+func TestVerifierKeysOfLogsRoundTrip(t *testing.T) {
+	key, ed := testKey(t, 1), edKey(t)
+	composite, err := key.Public().VerifierKey(origin)
+	require.NoError(t, err)
+	stock, err := ed.Public().VerifierKey(origin)
+	require.NoError(t, err)
+	for vkey, public := range map[string]interface {
+		NoteVerifier(name string) (note.Verifier, error)
+	}{composite: key.Public(), stock: ed.Public()} {
+		want, err := public.NoteVerifier(origin)
+		require.NoError(t, err)
+		have, err := sign.ParseVerifierKey(vkey)
+		require.NoError(t, err)
+		require.Equal(t, []any{want.Name(), want.KeyHash()}, []any{have.Name(), have.KeyHash()})
+		for _, bad := range []string{vkey + "\n", vkey + "A", vkey[:len(vkey)-8], strings.ToUpper(vkey), "x" + vkey, strings.Replace(vkey, "+", "+0", 1)} {
+			_, err := sign.ParseVerifierKey(bad)
+			require.ErrorIs(t, err, sign.ErrInvalidKey, bad)
+		}
+	}
+	for _, bad := range []string{"", "+", "a+00000000+", "a+00000000+AQ==", "a+00000000+/zEuMw==", "a+00000000+" + strings.Repeat("A", 4<<20)} {
+		_, err := sign.ParseVerifierKey(bad)
+		require.ErrorIs(t, err, sign.ErrInvalidKey)
+	}
+	witness, err := sign.NewWitnessKey("w.example", rand.Reader)
+	require.NoError(t, err)
+	_, err = sign.ParseVerifierKey(witness.Public().String())
+	require.ErrorIs(t, err, sign.ErrInvalidKey, "a witness is no log")
 }
 
 func edKey(t testing.TB) *sign.Ed25519Key {

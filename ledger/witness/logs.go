@@ -1,9 +1,7 @@
 package witness
 
 import (
-	"encoding/base64"
 	"errors"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -37,9 +35,9 @@ func LogOfKeys(keys *verify.KeyHistory) (Log, error) {
 func LogOfVerifierKeys(origin string, vkeys ...string) (Log, error) {
 	var verifiers []note.Verifier
 	for _, text := range vkeys {
-		v, err := parseVerifierKey(text)
+		v, err := sign.ParseVerifierKey(text)
 		if err != nil {
-			return Log{}, err
+			return Log{}, badConfig("not a verifier key of a log: Ed25519 or composite")
 		}
 		if origin = or(origin, v.Name()); !validOrigin(origin) {
 			return Log{}, badConfig("not an origin")
@@ -54,46 +52,6 @@ func LogOfVerifierKeys(origin string, vkeys ...string) (Log, error) {
 		_, err := note.Open(signed, list)
 		return err
 	}}, nil
-}
-
-// parseVerifierKey reads name+hash+base64(type ‖ key) of the two types a log of tomkit signs with.
-func parseVerifierKey(text string) (note.Verifier, error) {
-	bad := badConfig("not a verifier key of a log: Ed25519 or composite")
-	parts := strings.SplitN(text, "+", 3)
-	if len(parts) != 3 {
-		return nil, bad
-	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(parts[2])
-	if err != nil {
-		return nil, bad
-	}
-	var v note.Verifier
-	var again string
-	if public, ok := strings.CutPrefix(string(raw), "\xff"+sign.CompositeOID); ok {
-		k, err := sign.ParseCompositePublicKey([]byte(public))
-		if err != nil {
-			return nil, bad
-		}
-		again, _ = k.VerifierKey(parts[0])
-		v, err = k.NoteVerifier(parts[0])
-		if err != nil {
-			return nil, bad
-		}
-	} else if public, ok := strings.CutPrefix(string(raw), "\x01"); ok {
-		k, err := sign.ParseEd25519PublicKey([]byte(public))
-		if err != nil {
-			return nil, bad
-		}
-		again, _ = k.VerifierKey(parts[0])
-		v, err = k.NoteVerifier(parts[0])
-		if err != nil {
-			return nil, bad
-		}
-	}
-	if v == nil || again != text {
-		return nil, bad
-	}
-	return v, nil
 }
 
 // Fixed returns the lookup of a [Server] that serves these logs. Two of one origin are an error.
