@@ -15,7 +15,6 @@ import (
 	"io"
 	"math/big"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -313,5 +312,3 @@ func rsaKey(t testing.TB, bits int) crypto.Signer {
 func pemOf(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
-
-func replaceDir(config, dir string) string { return strings.ReplaceAll(config, "%DIR%", dir) }
