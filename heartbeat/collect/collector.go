@@ -12,6 +12,7 @@ import (
 	"github.com/shirou/gopsutil/v4/mem"
 
 	"github.com/pioneerdesk/tomkit/heartbeat"
+	"github.com/pioneerdesk/tomkit/internal/wait"
 )
 
 // Config tunes a [Collector]. Only AgentVersion is required.
@@ -80,7 +81,7 @@ func (c *Collector) Sample(ctx context.Context) (heartbeat.Sample, error) {
 	case <-ctx.Done():
 		return heartbeat.Sample{}, ctx.Err()
 	}
-	if err := wait(ctx, c.cfg.Window-time.Since(c.before.at)); err != nil {
+	if err := wait.For(ctx, c.cfg.Window-time.Since(c.before.at)); err != nil {
 		return heartbeat.Sample{}, err
 	}
 	now, err := read(ctx)
@@ -153,17 +154,3 @@ func spent(t cpu.TimesStat) float64 {
 }
 
 func bounded(n uint64) uint64 { return min(n, heartbeat.MaxCount) }
-
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pioneerdesk/tomkit/heartbeat"
+	"github.com/pioneerdesk/tomkit/internal/wait"
 )
 
 // MinInterval is the shortest pause between two samples.
@@ -64,7 +65,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Report = func(error) {}
 	}
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = wait.For
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -77,17 +78,6 @@ func orDefault[T int | time.Duration](v, fallback T) T {
 		return fallback
 	}
 	return v
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // endpoint returns the address of path below the configured server.

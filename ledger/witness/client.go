@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/sign"
 )
@@ -189,7 +190,7 @@ type said struct {
 // ask sends a request until it is answered.
 func (c *Client) ask(ctx context.Context, cp checkpoint, r *request) (said, error) {
 	body := r.marshal()
-	for wait, try := c.cfg.Backoff, 0; ; try, wait = try+1, 2*wait {
+	for pause, try := c.cfg.Backoff, 0; ; try, pause = try+1, 2*pause {
 		a, err := c.post(ctx, body)
 		var s said
 		if err == nil {
@@ -200,10 +201,10 @@ func (c *Client) ask(ctx context.Context, cp checkpoint, r *request) (said, erro
 		}
 		if a != nil {
 			if seconds, err := strconv.Atoi(a.after); err == nil && seconds > 0 {
-				wait = max(wait, time.Duration(min(seconds, 5))*time.Second)
+				pause = max(pause, time.Duration(min(seconds, 5))*time.Second)
 			}
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := wait.For(ctx, pause); err != nil {
 			return said{}, err
 		}
 	}
@@ -216,17 +217,6 @@ func (c *Client) post(ctx context.Context, body []byte) (*answer, error) {
 	}
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	return exchange(ctx, c.cfg.Transport, req, c.cfg.Timeout)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // judge reads an answer. A conflict with a size is an answer; one without is the verdict that the roots differ, and so is

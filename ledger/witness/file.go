@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
@@ -167,7 +168,7 @@ func (a *File) locked(ctx context.Context, fn func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for tryLock(a.lock) != nil {
-		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 2*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/vault"
 	"github.com/pioneerdesk/tomkit/vault/kv"
 	"github.com/pioneerdesk/tomkit/vault/stackit"
@@ -71,7 +72,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Wait == nil {
-		cfg.Wait = wait
+		cfg.Wait = wait.For
 	}
 	if cfg.Host == "" {
 		host, err := os.Hostname()
@@ -81,15 +82,4 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Host = host
 	}
 	return cfg, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/pioneerdesk/tomkit/internal/wait"
 )
 
 // Config tunes a Server. The zero value serves an empty instance.
@@ -59,7 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = wait.For
 	}
 	return c, nil
 }
@@ -70,17 +72,6 @@ func orDefault[T string | time.Duration](v, fallback T) T {
 		return fallback
 	}
 	return v
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // State is what the Vault's node is.

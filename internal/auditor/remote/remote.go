@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/ledger/verify"
 )
 
@@ -69,7 +70,7 @@ func Open(ctx context.Context, address string, cfg Config) (*FS, error) {
 	}
 	f := &FS{base: base, bearer: cfg.Bearer, wait: cfg.Wait}
 	if f.wait == nil {
-		f.wait = sleep
+		f.wait = wait.For
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cfg.CA != nil {
@@ -196,15 +197,4 @@ func (f *FS) checkpoint(s *stream) (fs.File, error) {
 		}
 	}
 	return &memory{name: "checkpoint", data: text}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
