@@ -205,17 +205,21 @@ func openTessera(ctx context.Context) (candidate, func(), error) {
 	if err != nil {
 		return candidate{}, nil, err
 	}
-	driver, err := posix.New(ctx, posix.Config{Path: dir})
+	living, end := context.WithCancel(ctx) // what it does beside appending ends with it
+	driver, err := posix.New(living, posix.Config{Path: dir})
 	if err != nil {
+		end()
 		return candidate{}, nil, err
 	}
 	options := tessera.NewAppendOptions().WithCheckpointSigner(signer).WithBatching(tesseraBatch, tesseraMaxAge).WithCheckpointInterval(time.Second)
-	appender, shutdown, _, err := tessera.NewAppender(ctx, driver, options)
+	appender, shutdown, _, err := tessera.NewAppender(living, driver, options)
 	if err != nil {
+		end()
 		return candidate{}, nil, err
 	}
 	stop := func() {
 		_ = shutdown(context.WithoutCancel(ctx)) // measured already
+		end()
 		_ = os.RemoveAll(dir)
 	}
 	return candidate{"Tessera-POSIX", func(n int) error {
