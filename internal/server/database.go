@@ -10,6 +10,7 @@ import (
 	"github.com/pioneerdesk/tomkit/heartbeat/pgsink"
 	"github.com/pioneerdesk/tomkit/internal/pglocal"
 	"github.com/pioneerdesk/tomkit/internal/server/fleet"
+	"github.com/pioneerdesk/tomkit/internal/server/floor"
 	"github.com/pioneerdesk/tomkit/internal/server/reference"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/rls"
@@ -25,7 +26,7 @@ const passable = 0o711
 func Migrations() []rls.Source {
 	return []rls.Source{
 		rls.Migrations(), tenant.Migrations(), pgledger.Migrations(), pgauthn.Migrations(), pgsink.Migrations(), fleet.Migrations(),
-		reference.Migrations(), erasure.Migrations(),
+		reference.Migrations(), erasure.Migrations(), floor.Migrations(),
 	}
 }
 

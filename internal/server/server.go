@@ -171,7 +171,7 @@ func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) 
 		return nil, nil, err
 	}
 	flow, err := authn.New(authn.Config{
-		Store: s.People, Passwords: keys.passwords, Codes: codes, Seal: keys.mfa, Tokens: tokens, Now: s.cfg.Now,
+		Store: versioned{s.People, s.policyVersion}, Passwords: keys.passwords, Codes: codes, Seal: keys.mfa, Tokens: tokens, Now: s.cfg.Now,
 		Stranger: func(ctx context.Context, _ authn.StrangerAttempt) {
 			s.log.WarnContext(ctx, "sign-in at an unknown tenant")
 		},
@@ -201,7 +201,7 @@ func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.live, err = s.cfg.policies(context.Background(), universe, s.metrics); err != nil {
+	if s.live, err = s.policies(context.Background(), universe); err != nil {
 		return nil, nil, err
 	}
 	if s.beats, err = pgsink.New(s.DB, pgsink.Config{}); err != nil {

@@ -94,6 +94,7 @@ func (a *api) signIn() {
 	public(a, huma.Operation{OperationID: "enrol-totp-confirm", Method: http.MethodPost, Path: "/v1/auth/totp/enrolment/confirm", Summary: "Confirm the enrolment with a first code", Tags: []string{"sign-in"}}, why, a.confirmTOTP)
 	const own = "acts on the caller's own session, which the handler demands"
 	public(a, huma.Operation{OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Summary: "Who am I, and what may I do", Tags: []string{"session"}}, own, a.me)
+	public(a, huma.Operation{OperationID: "renew", Method: http.MethodPost, Path: "/v1/auth/renew", Summary: "A new access token with what I may do now", Tags: []string{"session"}}, own, a.renew)
 	public(a, huma.Operation{OperationID: "sign-out", Method: http.MethodPost, Path: "/v1/auth/sign-out", Summary: "End this session everywhere, at once", DefaultStatus: http.StatusNoContent, Tags: []string{"session"}}, own, a.signOut)
 }
 
@@ -179,6 +180,21 @@ func (a *api) me(ctx context.Context, _ *struct{}) (*meOutput, error) {
 	b := &out.Body
 	b.User, b.Tenant, b.Session, b.Role = s.User(), s.Tenant(), s.ID(), s.Role()
 	b.Policies, b.Methods, b.Expires = s.Policies(), s.Methods(), s.Expires()
+	return out, nil
+}
+
+// renew answers for a token that became too old for the policies in force, too: it is what such a client does next.
+func (a *api) renew(ctx context.Context, in *struct{ Browser }) (*signInOutput, error) {
+	s, err := a.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g, err := a.flow.Renew(ctx, s.Tenant(), s.ID(), in.binding())
+	if err != nil {
+		return nil, a.fault(ctx, err)
+	}
+	out := &signInOutput{}
+	granted(out, g)
 	return out, nil
 }
 
