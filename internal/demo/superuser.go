@@ -175,7 +175,7 @@ func (d *demo) cut(ctx context.Context, seq int64) (restore func() error, err er
 		b.Queue(`DELETE FROM tomkit.ledger_openings WHERE tenant_id = $1 AND seq >= $2`, clinic, seq)
 		b.Queue(`DELETE FROM tomkit.audit_logs WHERE tenant_id = $1 AND seq >= $2`, clinic, seq)
 		b.Queue(`DELETE FROM tomkit.ledger_checkpoints WHERE tenant_id = $1 AND size > $2`, clinic, seq)
-		b.Queue(`UPDATE tomkit.ledger_heads h SET size = $2, head_hash = e.current_hash, last_at = e.created_at
+		b.Queue(`UPDATE tomkit.ledger_heads h SET size = $2, previous_hash = e.previous_hash, head_hash = e.current_hash, last_at = e.created_at
 			FROM tomkit.audit_logs e WHERE h.tenant_id = $1 AND e.tenant_id = $1 AND e.seq = $2 - 1`, clinic, seq)
 		return tx.SendBatch(ctx, b).Close()
 	})
@@ -188,7 +188,7 @@ func (d *demo) cut(ctx context.Context, seq int64) (restore func() error, err er
 			b.Queue(`INSERT INTO tomkit.audit_logs SELECT * FROM stolen_entries`)
 			b.Queue(`INSERT INTO tomkit.ledger_openings SELECT * FROM stolen_openings`)
 			b.Queue(`INSERT INTO tomkit.ledger_checkpoints SELECT * FROM stolen_checkpoints ON CONFLICT DO NOTHING`)
-			b.Queue(`UPDATE tomkit.ledger_heads h SET size = s.size, head_hash = s.head_hash, last_at = s.last_at FROM stolen_head s WHERE h.tenant_id = s.tenant_id`)
+			b.Queue(`UPDATE tomkit.ledger_heads h SET size = s.size, previous_hash = s.previous_hash, head_hash = s.head_hash, last_at = s.last_at FROM stolen_head s WHERE h.tenant_id = s.tenant_id`)
 			return tx.SendBatch(ctx, b).Close()
 		})
 	}, nil
