@@ -2,6 +2,7 @@ package pgauthn
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -103,6 +104,41 @@ func (s *Store) SetRoleTx(ctx context.Context, tx *rls.Tx, by By, user uuid.UUID
 		return wrap("set role", err)
 	}
 	return s.record(ctx, tx, p.permissions(by, "role_changed", "Rolle "+role, "Rolle "+p.role, s.now()))
+}
+
+// Holdings are the rights of a user, and those of a role beside them, to be compared before the role is given.
+type Holdings struct {
+	// Role is the user's role, All what the user may do by it and by Own.
+	Role     string
+	All, Own []string
+	// Given are the policies of the role to be given.
+	Given []string
+}
+
+// HoldingsTx returns what a user of the tenant of tx holds, and the policies of a role. Both are locked until tx ends: what was compared
+// is what [Store.SetRoleTx] gives. The errors are [ErrUser] and [ErrRole].
+func (s *Store) HoldingsTx(ctx context.Context, tx *rls.Tx, user uuid.UUID, role string) (h Holdings, err error) {
+	p, err := take(ctx, tx, user)
+	if err != nil {
+		return h, err
+	}
+	h.Role = p.role
+	var id uuid.UUID
+	err = tx.QueryRow(ctx, `SELECT id FROM tomkit.roles WHERE tenant_id = $1 AND name = $2 FOR SHARE`, p.tenant, role).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return h, ErrRole
+	}
+	if err != nil {
+		return h, wrap("holdings", err)
+	}
+	err = tx.QueryRow(ctx, `SELECT `+policiesOfUser+`,
+			ARRAY(SELECT q.policy FROM tomkit.policies q WHERE q.tenant_id = $1 AND q.user_id = u.id),
+			ARRAY(SELECT q.policy FROM tomkit.policies q WHERE q.tenant_id = $1 AND q.role_id = $3)
+		FROM tomkit.users u WHERE u.tenant_id = $1 AND u.id = $2`, p.tenant, user, id).Scan(&h.All, &h.Own, &h.Given)
+	if err != nil {
+		return h, wrap("holdings", err)
+	}
+	return h, nil
 }
 
 // RequireMFA says whether the tenant demands a second factor. Saying what is already so is no change and no entry.

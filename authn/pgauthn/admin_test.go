@@ -238,6 +238,31 @@ func TestAdministration(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, after.Policies)
 	})
+	t.Run("what a user holds stands beside what a role gives", func(t *testing.T) {
+		tenant, _, user := w.staff(t)
+		require.NoError(t, w.DefineRole(ctx, pgauthn.By{}, tenant, "Technician", []string{"tickets:write"}))
+		require.NoError(t, w.DefineRole(ctx, pgauthn.By{}, tenant, "Auditor", []string{"audit:read"}))
+		require.NoError(t, w.Store.SetRole(ctx, pgauthn.By{}, tenant, user, "Technician"))
+		_, err := w.super.Exec(ctx, `INSERT INTO tomkit.policies (tenant_id, id, user_id, policy) VALUES ($1, gen_random_uuid(), $2, 'devices:read')`, tenant, user)
+		require.NoError(t, err)
+		holdings := func(tenant, user uuid.UUID, role string) (h pgauthn.Holdings, err error) {
+			err = w.scopes.Tenant(tenant).InTx(ctx, func(ctx context.Context, tx *rls.Tx) error {
+				h, err = w.HoldingsTx(ctx, tx, user, role)
+				return err
+			})
+			return h, err
+		}
+		h, err := holdings(tenant, user, "Auditor")
+		require.NoError(t, err)
+		require.Equal(t, pgauthn.Holdings{
+			Role: "Technician", All: []string{"devices:read", "tickets:write"}, Own: []string{"devices:read"}, Given: []string{"audit:read"},
+		}, h)
+		_, err = holdings(tenant, user, "Nobody")
+		require.ErrorIs(t, err, pgauthn.ErrRole)
+		other, _, _ := w.staff(t)
+		_, err = holdings(other, user, "Technician")
+		require.ErrorIs(t, err, pgauthn.ErrUser)
+	})
 	t.Run("a role with many policies can be recorded", func(t *testing.T) {
 		tenant, by, _ := w.staff(t)
 		many := make([]string, 512)

@@ -33,14 +33,16 @@ type api struct {
 	guard  *session.Guard
 	// policies are those in force; nil without a policy set.
 	policies func() *abac.Policies
-	sets     *abac.Cache
-	fleet    *fleet.Store
-	beats    heartbeat.Acceptor
-	ledger   *pgledger.Log
-	metrics  *metrics
-	log      *slog.Logger
-	now      func() time.Time
-	huma     huma.API
+	// catalogue are the roles there are.
+	catalogue func() *abac.Roles
+	sets      *abac.Cache
+	fleet     *fleet.Store
+	beats     heartbeat.Acceptor
+	ledger    *pgledger.Log
+	metrics   *metrics
+	log       *slog.Logger
+	now       func() time.Time
+	huma      huma.API
 }
 
 // handler builds the whole HTTP surface: the guarded routes, the probes and what stands in front of them.
@@ -63,6 +65,7 @@ func (a *api) handler(universe *abac.Universe, hsts bool, parts map[string]func(
 	a.huma = humaabac.NewAPI(mux, config, httpabac.Public("the description of the API holds no data"))
 	a.signIn()
 	a.devices()
+	a.users()
 	a.audit()
 
 	probes := httpabac.Public("probes name parts, not data")

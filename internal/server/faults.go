@@ -10,8 +10,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/pioneerdesk/tomkit/abac"
 	"github.com/pioneerdesk/tomkit/authn"
 	"github.com/pioneerdesk/tomkit/authn/password"
+	"github.com/pioneerdesk/tomkit/authn/pgauthn"
 	"github.com/pioneerdesk/tomkit/heartbeat"
 	"github.com/pioneerdesk/tomkit/internal/server/fleet"
 	"github.com/pioneerdesk/tomkit/ledger"
@@ -34,6 +36,9 @@ var faults = []fault{
 	{authn.ErrThrottled, http.StatusTooManyRequests, "throttled", "Too many attempts. Wait before the next one."},
 	{authn.ErrSession, http.StatusUnauthorized, "session", "The session has ended. Sign in again."},
 	{authn.ErrNotFound, http.StatusUnauthorized, "session", "The session has ended. Sign in again."},
+	{abac.ErrEscalation, http.StatusForbidden, "escalation", "You may not change this user's rights in this way; see the rules of granting."},
+	{pgauthn.ErrUser, http.StatusNotFound, "unknown_user", "There is no such user."},
+	{pgauthn.ErrRole, http.StatusUnprocessableEntity, "unknown_role", "There is no such role."},
 	{password.ErrOverloaded, http.StatusServiceUnavailable, "overloaded", "The server is busy. Try again."},
 	{fleet.ErrCredential, http.StatusUnauthorized, "credential", "The token or credential is unknown, used up, expired or revoked."},
 	{fleet.ErrEnrolled, http.StatusConflict, "already_enrolled", "This machine is enrolled already. Remove the device first."},

@@ -212,8 +212,14 @@ func (s *Server) compose(keys *secrets) (http.Handler, []httpabac.Route, error) 
 		db: s.DB, flow: flow, people: s.People, guard: guard, sets: sets, fleet: fleet.New(s.DB, s.Ledger, s.cfg.Now),
 		beats: s.beats, ledger: s.Ledger, metrics: s.metrics, log: s.log, now: s.cfg.Now,
 	}
+	documented, err := abac.NewRoles(universe, 1, abac.TOM6Roles()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.catalogue = func() *abac.Roles { return documented }
 	if s.live != nil {
 		a.policies = s.live.Policies
+		a.catalogue = func() *abac.Roles { return s.live.Policies().Roles }
 	}
 	return a.handler(universe, s.cfg.Host != "localhost", map[string]func(context.Context) error{"database": s.ping, "ledger": s.checkLedger})
 }
