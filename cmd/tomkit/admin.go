@@ -6,42 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/term"
 
-	"github.com/pioneerdesk/tomkit/authn"
-	"github.com/pioneerdesk/tomkit/authn/password"
 	"github.com/pioneerdesk/tomkit/authn/totp"
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
-	"github.com/pioneerdesk/tomkit/rls/erasure"
 	"github.com/pioneerdesk/tomkit/rls/tenant"
 )
 
 type adminCmd struct {
-	Data      string       `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA"`
-	Host      string       `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
-	Operator  string       `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host, as for tomkit-server." env:"TOMKIT_OPERATOR"`
-	Bootstrap bootstrapCmd `cmd:"" help:"Make the operator and the first superadmin. Works once."`
-	MSP       mspCmd       `cmd:"" name:"msp" help:"Make a managed service provider."`
-	Tenant    tenantCmd    `cmd:"" help:"Make a tenant under a provider, with its administrator, or look after one."`
-}
-
-// open brings up what the commands work on, without serving.
-func (a *adminCmd) open(ctx context.Context) (*server.Server, error) {
-	cfg := server.FromEnvironment(os.Getenv)
-	cfg.DataDir, cfg.Host, cfg.Operator, cfg.Offline = a.Data, a.Host, a.Operator, true
-	if cfg.DataDir == "" && cfg.AppURL == "" {
-		return nil, cli.UsageError("neither --data nor a database is given: what is made would be gone at once")
-	}
-	s, err := server.Open(ctx, cfg)
-	if server.IsConfiguration(err) {
-		return nil, &cli.ExitError{Code: cli.Usage, Err: err}
-	}
-	return s, err
+	installation `embed:""`
+	Bootstrap    bootstrapCmd `cmd:"" help:"Make the operator and the first superadmin. Works once."`
+	MSP          mspCmd       `cmd:"" name:"msp" help:"Make a managed service provider."`
+	Tenant       tenantCmd    `cmd:"" help:"Make a tenant under a provider, with its administrator, or look after one."`
 }
 
 // withPassword reads a new password, opens what the command works on, and closes it afterwards.
@@ -50,12 +30,7 @@ func (a *adminCmd) withPassword(ctx context.Context, c *console, work func(s *se
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close(context.WithoutCancel(ctx))
-	return work(s, password)
+	return a.with(ctx, func(s *server.Server) error { return work(s, password) })
 }
 
 type bootstrapCmd struct {
@@ -69,7 +44,7 @@ func (b *bootstrapCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
 	return a.withPassword(ctx, c, func(s *server.Server, password string) error {
 		id, secret, err := s.Bootstrap(ctx, tenant.New{Slug: b.Slug, Name: b.Name}, server.Person{Email: b.Email, Name: b.Email, Password: password})
 		if err != nil {
-			return input(err)
+			return err
 		}
 		fmt.Fprintf(c.out, "operator %s\n", id)
 		return c.authenticator(b.Email, secret)
@@ -83,30 +58,14 @@ type mspCmd struct {
 
 // Run makes a provider.
 func (m *mspCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close(context.WithoutCancel(ctx))
-	id, err := s.CreateMSP(ctx, tenant.New{Slug: m.Slug, Name: m.Name})
-	if err != nil {
-		return input(err)
-	}
-	fmt.Fprintf(c.out, "msp %s\n", id)
-	return nil
-}
-
-// input gives errors about what was typed the exit code of a usage error.
-func input(err error) error {
-	for _, known := range []error{
-		server.ErrBootstrapped, tenant.ErrInvalid, tenant.ErrTaken, tenant.ErrNoParent, tenant.ErrUnknown, tenant.ErrOperator, tenant.ErrSuspended,
-		authn.ErrEmail, password.ErrLength, erasure.ErrInvalid, erasure.ErrUnknown, erasure.ErrConfirm, erasure.ErrOperator, erasure.ErrBounds,
-	} {
-		if errors.Is(err, known) {
-			return &cli.ExitError{Code: cli.Usage, Err: err}
+	return a.with(ctx, func(s *server.Server) error {
+		id, err := s.CreateMSP(ctx, tenant.New{Slug: m.Slug, Name: m.Name})
+		if err != nil {
+			return err
 		}
-	}
-	return err
+		_, err = fmt.Fprintf(c.out, "msp %s\n", id)
+		return err
+	})
 }
 
 // newPassword reads a password from the terminal, twice, or the first line of standard input. It is never an argument, where other users

@@ -50,11 +50,11 @@ func (a *auditCmd) audit(ctx context.Context) (audit.Report, error) {
 	if a.Accept != "" {
 		f, err := os.Open(a.Accept)
 		if err != nil {
-			return audit.Report{}, &cli.ExitError{Code: cli.Usage, Err: err}
+			return audit.Report{}, usage(err)
 		}
 		defer f.Close()
 		if options.Accept, err = audit.ReadExceptions(f); err != nil {
-			return audit.Report{}, &cli.ExitError{Code: cli.Usage, Err: err}
+			return audit.Report{}, usage(err)
 		}
 	}
 	variable := "TOMKIT_DATABASE_URL"
@@ -94,7 +94,7 @@ func (a *auditCmd) write(out io.Writer, report audit.Report) error {
 		return err
 	}
 	if a.Output != "" {
-		return os.WriteFile(a.Output, b.Bytes(), 0o600)
+		return usage(os.WriteFile(a.Output, b.Bytes(), 0o600))
 	}
 	_, err = out.Write(b.Bytes())
 	return err

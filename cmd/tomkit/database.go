@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
 	"github.com/pioneerdesk/tomkit/rls"
@@ -37,6 +39,9 @@ func (m *migrateCmd) Run(ctx context.Context, c *console) error {
 	if url == "" {
 		return cli.UsageError("TOMKIT_DATABASE_MIGRATOR_URL is not set; it connects as %s, which tomkit roles makes", rls.RoleMigrator)
 	}
+	if err := wellFormed("TOMKIT_DATABASE_MIGRATOR_URL", url); err != nil {
+		return err
+	}
 	switch {
 	case m.Status:
 		return m.status(ctx, c, url)
@@ -51,6 +56,14 @@ func (m *migrateCmd) Run(ctx context.Context, c *console) error {
 		fmt.Fprintf(c.out, "the schema is up to date, %d migration(s) applied\n", len(report.Applied))
 	}
 	return err
+}
+
+// wellFormed refuses a connection string that cannot be read, in words that hold nothing of it.
+func wellFormed(variable, url string) error {
+	if _, err := pgx.ParseConfig(url); err != nil {
+		return cli.UsageError("%s is malformed", variable)
+	}
+	return nil
 }
 
 func (m *migrateCmd) plan(ctx context.Context, c *console, url string) error {
@@ -102,6 +115,9 @@ func (r *rolesCmd) Run(ctx context.Context, c *console) error {
 	url := os.Getenv("TOMKIT_DATABASE_SUPERUSER_URL")
 	if url == "" {
 		return cli.UsageError("TOMKIT_DATABASE_SUPERUSER_URL is not set")
+	}
+	if err := wellFormed("TOMKIT_DATABASE_SUPERUSER_URL", url); err != nil {
+		return err
 	}
 	if _, err := rls.ApplyRoles(ctx, url); err != nil {
 		return errors.Join(errors.New("roles are not complete; running it again continues"), err)

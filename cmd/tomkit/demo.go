@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 
 	"golang.org/x/term"
@@ -19,6 +20,9 @@ type demoCmd struct {
 
 // Run runs the demonstration.
 func (d *demoCmd) Run(ctx context.Context, c *console) error {
+	if _, _, err := net.SplitHostPort(d.Listen); d.Listen != "" && err != nil {
+		return cli.UsageError("--listen: not HOST:PORT")
+	}
 	terminal := false
 	if f, ok := c.out.(*os.File); ok {
 		terminal = term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""

@@ -22,9 +22,7 @@ import (
 )
 
 type erasureCmd struct {
-	Data         string               `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA"`
-	Host         string               `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
-	Operator     string               `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host, as for tomkit-server." env:"TOMKIT_OPERATOR"`
+	installation `embed:""`
 	Plan         retentionPlanCmd     `cmd:"" help:"Count what the retention would delete now. Changes nothing."`
 	Run          retentionRunCmd      `cmd:"" name:"run" help:"Delete and anonymise what has expired."`
 	Record       processingRecordCmd  `cmd:"" help:"Print the record of processing activities (Art. 30 GDPR)."`
@@ -33,27 +31,6 @@ type erasureCmd struct {
 	Hold         holdCmd              `cmd:"" help:"Legal holds: they win over every deletion."`
 	Override     overrideCmd          `cmd:"" help:"A tenant's own retention periods."`
 	Jobs         tenantErasureJobsCmd `cmd:"" help:"List deletions of tenants, or resume those that wait."`
-}
-
-// with opens what the commands work on, and closes it afterwards.
-func (e *erasureCmd) with(ctx context.Context, c *console, work func(*server.Server, *erasure.Eraser) error) error {
-	return (&adminCmd{Data: e.Data, Host: e.Host, Operator: e.Operator}).withEraser(ctx, c, work)
-}
-
-// withEraser opens what a command works on, shows its progress, and closes it afterwards.
-func (a *adminCmd) withEraser(ctx context.Context, c *console, work func(*server.Server, *erasure.Eraser) error) (err error) {
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
-	line := newRowsLine(c.err)
-	defer line.done()
-	eraser, err := s.Eraser(line.update)
-	if err != nil {
-		return err
-	}
-	return input(work(s, eraser))
 }
 
 // findTenant returns the tenant with the given slug.
@@ -70,7 +47,7 @@ type retentionPlanCmd struct{}
 
 // Run prints the dry run.
 func (p *retentionPlanCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
-	return e.with(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
+	return e.withEraser(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
 		report, err := eraser.Plan(ctx)
 		return errors.Join(err, printRetention(c.out, report))
 	})
@@ -80,7 +57,7 @@ type retentionRunCmd struct{}
 
 // Run applies the retention.
 func (r *retentionRunCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
-	return e.with(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
+	return e.withEraser(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
 		report, err := eraser.Apply(ctx)
 		return errors.Join(err, printRetention(c.out, report))
 	})
@@ -148,7 +125,7 @@ func (x *exportPersonCmd) Run(ctx context.Context, c *console, e *erasureCmd) er
 		}
 		f, err := os.OpenFile(x.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return err
+			return usage(err)
 		}
 		rows, err := eraser.ExportPerson(ctx, f, id, x.Person, erasure.By{})
 		if err = errors.Join(err, f.Close()); err != nil {
@@ -195,7 +172,7 @@ type tenantErasureJobsCmd struct {
 
 // Run lists the jobs.
 func (j *tenantErasureJobsCmd) Run(ctx context.Context, c *console, e *erasureCmd) error {
-	return e.with(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
+	return e.withEraser(ctx, c, func(_ *server.Server, eraser *erasure.Eraser) error {
 		work := eraser.Jobs
 		if j.Resume {
 			work = eraser.Resume

@@ -27,7 +27,7 @@ func TestTheRecordOfProcessingIsPrinted(t *testing.T) {
 
 func TestErasureOnTheCommandLine(t *testing.T) {
 	plain(t)
-	db, _ := installation(t)
+	db, _ := installed(t)
 	tomkit(t, secretWord+"\n", "admin", "bootstrap", "--slug=op", "--name=Op", "--email=ops@op.example").done(t)
 	tomkit(t, "", "admin", "msp", "--slug=house", "--name=House").done(t)
 	for _, slug := range []string{"ward", "lab"} {

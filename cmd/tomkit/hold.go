@@ -26,7 +26,7 @@ type ofTenant struct {
 
 // with opens what the command works on, and finds the tenant.
 func (o ofTenant) with(ctx context.Context, c *console, e *erasureCmd, work func(*erasure.Eraser, uuid.UUID) error) error {
-	return e.with(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
+	return e.withEraser(ctx, c, func(s *server.Server, eraser *erasure.Eraser) error {
 		id, err := findTenant(ctx, s, o.Tenant)
 		if err != nil {
 			return err

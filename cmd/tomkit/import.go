@@ -39,11 +39,26 @@ type importCmd struct {
 func (i *importCmd) Run(ctx context.Context, c *console) error {
 	cfg, err := i.config()
 	if err != nil {
-		return &cli.ExitError{Code: cli.Usage, Err: err}
+		return usage(err)
+	}
+	chain, err := os.Open(i.Chain)
+	if err != nil {
+		return usage(err)
+	}
+	defer chain.Close()
+	if info, err := chain.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cli.UsageError("%s is not a file", i.Chain) // it is read twice
+	}
+	if _, err := os.Lstat(i.Keys); i.Keys != "" && err == nil {
+		return cli.UsageError("--keys: %s exists", i.Keys)
+	}
+	cfg.Checkpoint, cfg.Stock, err = importerKeys(i.ImporterKey)
+	if err != nil {
+		return usage(err)
 	}
 	out, err := os.OpenFile(i.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return &cli.ExitError{Code: cli.Usage, Err: err}
+		return usage(err)
 	}
 	z := verify.NewZip(out, cfg.Now())
 	report, err := legacy.Import(ctx, func() (io.ReadCloser, error) { return os.Open(i.Chain) }, z, cfg)
@@ -58,7 +73,7 @@ func (i *importCmd) Run(ctx context.Context, c *console) error {
 		err = i.writeKeys(cfg, report.Origin)
 	}
 	if errors.Is(err, legacy.ErrConfig) {
-		return &cli.ExitError{Code: cli.Usage, Err: err}
+		return usage(err)
 	}
 	return err
 }
@@ -68,16 +83,18 @@ func (i *importCmd) config() (legacy.Config, error) {
 	if i.Signed == "raw" {
 		cfg.Signed = legacy.RawHash
 	}
-	text, err := os.ReadFile(i.DilithiumKey)
+	text, err := readBounded(i.DilithiumKey, maxKeyText)
 	if err != nil {
 		return cfg, err
 	}
 	if cfg.Key, err = dilithiumKey(text); err != nil {
 		return cfg, err
 	}
-	cfg.Checkpoint, cfg.Stock, err = importerKeys(i.ImporterKey)
-	return cfg, err
+	return cfg, nil
 }
+
+// maxKeyText is the length of the longest text of a public key in bytes: hexadecimal, and some space around it.
+const maxKeyText = 2*sign.Dilithium3PublicKeySize + 64
 
 // dilithiumKey reads a public key in any form it is handed around in.
 func dilithiumKey(text []byte) (*sign.Dilithium3PublicKey, error) {

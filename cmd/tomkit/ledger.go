@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/pioneerdesk/tomkit/internal/cli"
 	"github.com/pioneerdesk/tomkit/internal/server"
-	"github.com/pioneerdesk/tomkit/ledger"
 	"github.com/pioneerdesk/tomkit/ledger/narrative"
 	"github.com/pioneerdesk/tomkit/ledger/pgledger"
 	"github.com/pioneerdesk/tomkit/ledger/sign"
@@ -25,35 +23,19 @@ import (
 )
 
 type ledgerCmd struct {
-	Data     string           `help:"Directory of the private PostgreSQL and the development keys, as given to tomkit-server." env:"TOMKIT_DATA"`
-	Host     string           `help:"Name under which clients reach the server." env:"TOMKIT_HOST" default:"localhost"`
-	Operator string           `help:"Operator's domain, in the origins of the ledger's checkpoints. Default: the host, as for tomkit-server." env:"TOMKIT_OPERATOR"`
-	Import   importCmd        `cmd:"" help:"Verify a chain in the document's own format and write it as an export."`
-	Verify   ledgerVerifyCmd  `cmd:"" help:"Verify a tenant's log as it is stored. Exit 1 if it is not intact."`
-	Export   ledgerExportCmd  `cmd:"" help:"Write a tenant's log as an export for tomkit-verify."`
-	Keys     ledgerKeysCmd    `cmd:"" help:"Print a log's public keys (keys.json), for whoever pins them."`
-	Receipt  ledgerReceiptCmd `cmd:"" help:"Print the proof that an entry is in the log."`
-	Rotate   ledgerRotateCmd  `cmd:"" name:"rotate-keys" help:"Give a log other keys; the old ones are destroyed."`
-	Reseal   ledgerResealCmd  `cmd:"" help:"Seal all private keys under the vault's present key."`
-	Recover  ledgerRecoverCmd `cmd:"" help:"Let a log that was restored behind an anchor go on, with a declared gap. Needs two approvers."`
-	Erase    ledgerEraseCmd   `cmd:"" help:"Erase a person's values from a log (Art. 17); erasure erase-person does the tables too."`
-	Close    ledgerCloseCmd   `cmd:"" help:"End a tenant's log for good and write its archive."`
-	Purge    ledgerPurgeCmd   `cmd:"" help:"Remove a closed log whose time to be kept is over. Needs TOMKIT_DATABASE_MIGRATOR_URL or --data."`
-	Health   ledgerHealthCmd  `cmd:"" help:"Say how far checkpoints and anchors lag behind. Exit 1 if something is late."`
-}
-
-// with opens what the commands work on, and closes it afterwards.
-func (l *ledgerCmd) with(ctx context.Context, work func(*server.Server) error) (err error) {
-	s, err := (&adminCmd{Data: l.Data, Host: l.Host, Operator: l.Operator}).open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
-	err = work(s)
-	if errors.Is(err, ledger.ErrInvalid) || errors.Is(err, ledger.ErrNoLog) || errors.Is(err, ledger.ErrKept) {
-		return &cli.ExitError{Code: cli.Usage, Err: err}
-	}
-	return err
+	installation `embed:""`
+	Import       importCmd        `cmd:"" help:"Verify a chain in the document's own format and write it as an export."`
+	Verify       ledgerVerifyCmd  `cmd:"" help:"Verify a tenant's log as it is stored. Exit 1 if it is not intact."`
+	Export       ledgerExportCmd  `cmd:"" help:"Write a tenant's log as an export for tomkit-verify."`
+	Keys         ledgerKeysCmd    `cmd:"" help:"Print a log's public keys (keys.json), for whoever pins them."`
+	Receipt      ledgerReceiptCmd `cmd:"" help:"Print the proof that an entry is in the log."`
+	Rotate       ledgerRotateCmd  `cmd:"" name:"rotate-keys" help:"Give a log other keys; the old ones are destroyed."`
+	Reseal       ledgerResealCmd  `cmd:"" help:"Seal all private keys under the vault's present key."`
+	Recover      ledgerRecoverCmd `cmd:"" help:"Let a log that was restored behind an anchor go on, with a declared gap. Needs two approvers."`
+	Erase        ledgerEraseCmd   `cmd:"" help:"Erase a person's values from a log (Art. 17); erasure erase-person does the tables too."`
+	Close        ledgerCloseCmd   `cmd:"" help:"End a tenant's log for good and write its archive."`
+	Purge        ledgerPurgeCmd   `cmd:"" help:"Remove a closed log whose time to be kept is over. Needs TOMKIT_DATABASE_MIGRATOR_URL or --data."`
+	Health       ledgerHealthCmd  `cmd:"" help:"Say how far checkpoints and anchors lag behind. Exit 1 if something is late."`
 }
 
 // ofLog names a log by its tenant.
@@ -66,7 +48,7 @@ func (o *ofLog) with(ctx context.Context, l *ledgerCmd, work func(*server.Server
 		id, err := uuid.Parse(o.Tenant)
 		if err != nil {
 			if id, err = findTenant(ctx, s, o.Tenant); err != nil {
-				return input(err)
+				return err
 			}
 		}
 		return work(s, id)
@@ -75,21 +57,24 @@ func (o *ofLog) with(ctx context.Context, l *ledgerCmd, work func(*server.Server
 
 type ledgerVerifyCmd struct {
 	ofLog
-	From string `help:"A signed checkpoint that was verified before and is trusted: only what follows is read." type:"existingfile"`
+	From string `help:"A signed checkpoint that was verified before and is trusted: only what follows is read." placeholder:"FILE"`
 	JSON bool   `name:"json" help:"Print the report as JSON."`
 }
 
 // Run verifies the log.
 func (v *ledgerVerifyCmd) Run(ctx context.Context, c *console, l *ledgerCmd) error {
-	return v.with(ctx, l, func(s *server.Server, tenant uuid.UUID) error {
-		var sentences narrative.Summary
-		opts := pgledger.VerifyOptions{Narratives: &sentences}
+	var sentences narrative.Summary
+	opts := pgledger.VerifyOptions{Narratives: &sentences}
+	if v.From != "" {
 		var err error
-		if v.From != "" {
-			if opts.From, err = os.ReadFile(v.From); err != nil {
-				return err
-			}
+		if opts.From, err = readBounded(v.From, verify.MaxCheckpoint); err == nil {
+			err = verify.CheckNote(opts.From)
 		}
+		if err != nil {
+			return cli.UsageError("--from: %w", err)
+		}
+	}
+	return v.with(ctx, l, func(s *server.Server, tenant uuid.UUID) error {
 		line := newRowsLine(c.err)
 		opts.Progress = func(p verify.Progress) { line.update(int64(p.Entries)) }
 		report, err := s.Ledger.VerifyChain(ctx, tenant, opts)
@@ -139,7 +124,7 @@ func (x *ledgerExportCmd) Run(ctx context.Context, c *console, l *ledgerCmd) err
 	return x.with(ctx, l, func(s *server.Server, tenant uuid.UUID) error {
 		files, err := verify.NewDir(x.Output)
 		if err != nil {
-			return err
+			return usage(err)
 		}
 		size, err := s.Ledger.Export(ctx, tenant, files, pgledger.ExportOptions{WithholdPersonal: x.Withhold})
 		if err = errors.Join(err, files.Close()); err != nil {
@@ -340,7 +325,7 @@ func (x *ledgerCloseCmd) Run(ctx context.Context, c *console, l *ledgerCmd) erro
 		if x.Archive != "" {
 			files, err := verify.NewDir(x.Archive)
 			if err != nil {
-				return err
+				return usage(err)
 			}
 			defer func() { err = errors.Join(err, files.Close()) }()
 			closing.Archive = files

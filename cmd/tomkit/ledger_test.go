@@ -15,7 +15,7 @@ import (
 
 func TestLedgerOnTheCommandLine(t *testing.T) {
 	plain(t)
-	db, _ := installation(t)
+	db, _ := installed(t)
 	anchor := filepath.Join(t.TempDir(), "anchors", "ledger")
 	t.Setenv("TOMKIT_LEDGER_ANCHORS", "vault-host=file:"+anchor)
 	tomkit(t, secretWord+"\n", "admin", "bootstrap", "--slug=op", "--name=Op", "--email=ops@op.example").done(t)

@@ -46,7 +46,7 @@ func (k *keysFlag) read(path string) (*abac.PolicySet, error) {
 	}
 	keys := make(map[string]ed25519.PublicKey)
 	for id, file := range k.Key {
-		block, err := readPEM(os.ReadFile(file))
+		block, err := readPEM(readBounded(file, maxPEM))
 		if err != nil {
 			return nil, cli.UsageError("%s: %v", file, err)
 		}
@@ -66,13 +66,22 @@ func (k *keysFlag) read(path string) (*abac.PolicySet, error) {
 }
 
 func readPolicyFile(path string) ([]byte, error) {
+	data, err := readBounded(path, abac.MaxDocument)
+	return data, usage(err)
+}
+
+// readBounded reads a file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, usage(err)
+		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, abac.MaxDocument+1))
-	return data, usage(err)
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return data, err
 }
 
 func readPEM(data []byte, err error) ([]byte, error) {
@@ -85,6 +94,8 @@ func readPEM(data []byte, err error) ([]byte, error) {
 	}
 	return block.Bytes, nil
 }
+
+const maxPEM = 4 << 10 // bytes of a key
 
 // usage makes err one of the input.
 func usage(err error) error {
@@ -269,7 +280,7 @@ func (k *policySignCmd) Run(c *console) error {
 	if err != nil {
 		return usage(err)
 	}
-	block, err := readPEM(vault.ReadPrivateFile(k.Key, 4096))
+	block, err := readPEM(vault.ReadPrivateFile(k.Key, maxPEM))
 	if err != nil {
 		return cli.UsageError("%s: %v", k.Key, err)
 	}
@@ -283,10 +294,20 @@ func (k *policySignCmd) Run(c *console) error {
 		return err
 	}
 	if k.Output != "" {
-		return os.WriteFile(k.Output, append(envelope, '\n'), 0o644) // signed, not secret
+		if sameFile(k.Output, k.File) || sameFile(k.Output, k.Key) {
+			return cli.UsageError("--output: %s is what is read", k.Output)
+		}
+		return usage(os.WriteFile(k.Output, append(envelope, '\n'), 0o644)) // signed, not secret
 	}
 	_, err = fmt.Fprintf(c.out, "%s\n", envelope)
 	return err
+}
+
+// sameFile reports whether two names are of one file.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 type policyInitCmd struct{}

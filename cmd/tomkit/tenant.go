@@ -38,15 +38,15 @@ func (t *createTenantCmd) Run(ctx context.Context, c *console, a *adminCmd) erro
 	return a.withPassword(ctx, c, func(s *server.Server, password string) error {
 		msp, err := s.FindMSP(ctx, t.MSP)
 		if err != nil {
-			return input(err)
+			return err
 		}
 		id, err := s.CreateTenant(ctx, msp, tenant.New{Slug: t.Slug, Name: t.Name})
 		if err != nil {
-			return input(err)
+			return err
 		}
 		_, secret, err := s.AddFirstPerson(ctx, id, server.Person{Email: t.Email, Name: t.Email, Password: password, Role: abac.TenantAdmin})
 		if err != nil {
-			return input(err)
+			return err
 		}
 		fmt.Fprintf(c.out, "tenant %s\n", id)
 		return c.authenticator(t.Email, secret)
@@ -64,12 +64,13 @@ type change func(ctx context.Context, tx *rls.Tx, t tenant.Tenant) (details, arg
 
 // change commits work together with an entry in the tenant's ledger and in the operator's. The action is the sentence's name, too.
 func (n named) change(ctx context.Context, a *adminCmd, action string, work change) error {
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close(context.WithoutCancel(ctx))
-	return input(s.DB.System(ctx, rls.Reason(action), func(ctx context.Context, tx *rls.Tx) error {
+	return a.with(ctx, func(s *server.Server) error {
+		return s.DB.System(ctx, rls.Reason(action), n.changeTx(s, action, work))
+	})
+}
+
+func (n named) changeTx(s *server.Server, action string, work change) func(context.Context, *rls.Tx) error {
+	return func(ctx context.Context, tx *rls.Tx) error {
 		t, err := tenant.GetBySlug(ctx, tx, n.Slug)
 		if err != nil {
 			return err
@@ -84,7 +85,7 @@ func (n named) change(ctx context.Context, a *adminCmd, action string, work chan
 			Tenant: t.ID, Action: action, EntityType: "tenant", EntityID: t.ID.String(), Details: details, Critical: true,
 			Narrative: record.Narrative{Template: action, Args: sentence},
 		})
-	}))
+	}
 }
 
 // recordChange writes an entry about a tenant into its log and the operator's.
@@ -197,27 +198,24 @@ type listTenantsCmd struct {
 
 // Run lists the tenants page by page.
 func (l *listTenantsCmd) Run(ctx context.Context, c *console, a *adminCmd) error {
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close(context.WithoutCancel(ctx))
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	err = s.DB.System(ctx, "tenant_list", func(ctx context.Context, tx *rls.Tx) error {
-		var only uuid.UUID
-		if l.MSP != "" {
-			msp, err := tenant.GetMSPBySlug(ctx, tx, l.MSP)
-			if err != nil {
-				return fmt.Errorf("provider: %w", err)
+	err := a.with(ctx, func(s *server.Server) error {
+		return s.DB.System(ctx, "tenant_list", func(ctx context.Context, tx *rls.Tx) error {
+			var only uuid.UUID
+			if l.MSP != "" {
+				msp, err := tenant.GetMSPBySlug(ctx, tx, l.MSP)
+				if err != nil {
+					return fmt.Errorf("provider: %w", err)
+				}
+				only = msp.ID
 			}
-			only = msp.ID
-		}
-		return each(ctx, tx, only, func(t tenant.Tenant, msp tenant.MSP) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%q\n", t.Slug, t.Status, msp.Slug, msp.Status, t.ID, t.Name)
+			return each(ctx, tx, only, func(t tenant.Tenant, msp tenant.MSP) {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%q\n", t.Slug, t.Status, msp.Slug, msp.Status, t.ID, t.Name)
+			})
 		})
 	})
 	if err != nil {
-		return input(err)
+		return err
 	}
 	return w.Flush()
 }

@@ -14,7 +14,7 @@ import (
 
 func TestAdminLooksAfterTenants(t *testing.T) {
 	plain(t)
-	db, _ := installation(t)
+	db, _ := installed(t)
 	scopes, operator := db.Open(t), db.Operator(t)
 	ward, lab := db.TenantUnder(t, "north", "ward"), db.TenantUnder(t, "south", "lab")
 	admin := func(args ...string) outcome { return tomkit(t, "", append([]string{"admin", "tenant"}, args...)...) }

@@ -37,7 +37,7 @@ func (v *vaultFakeCmd) Run(ctx context.Context, c *console) (err error) {
 	}
 	fake, err := vaulttest.Start(vaulttest.Config{Listen: v.Listen, Hosts: v.Host, Secrets: secrets, LoginGrace: v.Grace})
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	defer fake.Close()
 	dir := v.Dir
@@ -49,7 +49,7 @@ func (v *vaultFakeCmd) Run(ctx context.Context, c *console) (err error) {
 	}
 	key, ca := filepath.Join(dir, "service-account.json"), filepath.Join(dir, "ca.pem")
 	if err := errors.Join(writeNew(key, fake.KeyFile(), 0o600), writeNew(ca, fake.CA(), 0o644)); err != nil {
-		return err
+		return usage(err)
 	}
 	fmt.Fprintln(c.err, "THIS IS A FAKE: it keeps nothing, and whoever can read its key file reads every secret in it")
 	for _, setting := range [][2]string{

@@ -88,5 +88,5 @@ func TestTheFakeVaultRefusesSecretsItCannotServe(t *testing.T) {
 		})
 	}
 	tomkit(t, "", "vault-fake", "--secrets", filepath.Join(dir, "none")).failed(t, 2, "secrets")
-	tomkit(t, "", "vault-fake", "--listen", "nowhere").failed(t, 1, "listen")
+	tomkit(t, "", "vault-fake", "--listen", "nowhere").failed(t, 2, "listen")
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,23 @@ func (c *verifyCommand) writeReport(ctx context.Context, s *streams, e *export, 
 		return err
 	}
 	return replaceFile(c.Report, b.Bytes())
+}
+
+// spare refuses a report in the place of what is judged, or of what it is judged by.
+func (c *verifyCommand) spare() error {
+	report, err := os.Stat(c.Report)
+	if err != nil {
+		return nil // nothing is there
+	}
+	if report.IsDir() {
+		return cli.UsageError("--report: %s is a directory", c.Report)
+	}
+	for _, name := range slices.Concat([]string{c.Export, c.Keys, c.Since, c.TSARoots, c.CA, c.BearerFile}, c.Receipt) {
+		if info, err := os.Stat(name); err == nil && os.SameFile(report, info) {
+			return cli.UsageError("--report: %s is what is read", c.Report)
+		}
+	}
+	return nil
 }
 
 // replaceFile writes a file that only its owner reads, whole or not at all.

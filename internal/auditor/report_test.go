@@ -187,3 +187,21 @@ func TestALongLogIsSurveyedInBounds(t *testing.T) {
 	require.Equal(t, uint64(1500), r.survey.Narratives.Rendered)
 	require.Equal(t, uint64(1), r.survey.Redactions)
 }
+
+func TestAReportTakesThePlaceOfNoEvidence(t *testing.T) {
+	s := newKit(t)
+	export, keys := s.zip(t, 5), keysFile(t, s.keys)
+	for _, path := range []string{export, keys} {
+		before, err := os.ReadFile(path)
+		require.NoError(t, err)
+		code, _, stderr := runVerify(t, "--keys", keys, "--report", path, export)
+		require.Equal(t, 2, code)
+		require.Contains(t, stderr, "is what is read")
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	}
+	code, _, stderr := runVerify(t, "--report", t.TempDir(), export)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "is a directory")
+}

@@ -39,6 +39,9 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	cfg.MaxFindings = c.Findings
+	if err := c.spare(); err != nil {
+		return err
+	}
 	roots, err := c.roots()
 	if err != nil {
 		return err

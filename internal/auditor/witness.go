@@ -62,7 +62,7 @@ func (g *witnessKeygen) Run(s *streams) error {
 	}
 	_, err = fmt.Fprintf(f, "%s\n%s\n", ed.SecretText(), ml.SecretText())
 	if err := errors.Join(err, f.Sync(), f.Close(), witness.CreateFileStore(g.State)); err != nil {
-		return errors.Join(fmt.Errorf("new witness: %w", err), os.Remove(g.Key))
+		return &cli.ExitError{Code: cli.Usage, Err: errors.Join(fmt.Errorf("new witness: %w", err), os.Remove(g.Key))}
 	}
 	_, err = fmt.Fprintf(s.stdout, "%s\n%s\n", ed.Public(), ml.Public())
 	return err
@@ -180,9 +180,9 @@ func (c *witnessServe) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("TLS key: %w", err)
 	}
 	defer clear(key)
-	chain, err := os.ReadFile(c.TLSCert)
+	chain, err := readFile("--tls-cert", c.TLSCert, maxRoots)
 	if err != nil {
-		return nil, fmt.Errorf("TLS certificate: %w", err)
+		return nil, err
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
@@ -230,6 +230,9 @@ func readLogs(files []string) (find func(string) (witness.Log, bool), n int, err
 			return nil, 0, fmt.Errorf("logs: %s: %w", origin, err)
 		}
 		logs = append(logs, log)
+	}
+	if len(logs) == 0 {
+		return nil, 0, errors.New("logs: no log is named")
 	}
 	slices.SortFunc(logs, func(a, b witness.Log) int { return strings.Compare(a.Origin(), b.Origin()) })
 	find, err = witness.Fixed(logs...)

@@ -162,3 +162,8 @@ func readAll(t *testing.T, path string) []byte {
 	require.NoError(t, err)
 	return text
 }
+
+func TestAWitnessOfNoLogIsAMistake(t *testing.T) {
+	_, _, err := readLogs([]string{file(t, []byte("# none\n"))})
+	require.ErrorContains(t, err, "no log")
+}
