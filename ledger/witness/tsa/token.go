@@ -21,6 +21,7 @@ const (
 	MaxToken        = 64 << 10 // bytes
 	maxCertificates = 16
 	minRSA          = 2048 // bits
+	maxRSA          = 8192 // bits, as crypto/tls has it: a longer modulus makes a check of one signature take seconds
 )
 
 // Stamp is what a token says once it has been checked.
@@ -197,6 +198,9 @@ func (t *token) readCertificates(s cryptobyte.String) bool {
 		}
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
+			return false
+		}
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
 			return false
 		}
 		t.certificates = append(t.certificates, c)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	_ "crypto/sha1" // what must be refused
 	"crypto/sha256"
 	"crypto/x509"
@@ -290,4 +291,18 @@ func FuzzResponse(f *testing.F) {
 			t.Fatal("a replayed token was taken")
 		}
 	})
+}
+
+// A certificate beside the signer's need not be vouched for by anybody, and building a chain tries it.
+func TestKeysThatTakeTooLongAreRefusedUnseen(t *testing.T) {
+	l := ledgertest.NewAnchorLog(t, 1, 9)
+	text := textOf(l.Checkpoint(t, 9))
+	imprint := sha256.Sum256(text)
+	for bits, want := range map[uint]error{8192: tsa.ErrUntrusted, 8193: tsa.ErrMalformed, 400_000: tsa.ErrMalformed} {
+		a := newAuthority(t, ecdsaKey(t), oidECDSA256, nil)
+		modulus := new(big.Int).SetBit(big.NewInt(1), int(bits-1), 1)
+		a.cert = a.issue(t, 2, "authority", &rsa.PublicKey{N: modulus, E: 1<<31 - 1}, a.root, a.rootKey, false)
+		_, err := tsa.Check(a.token(imprint[:], nil), text, a.roots)
+		require.ErrorIs(t, err, want, "%d bits", bits)
+	}
 }
