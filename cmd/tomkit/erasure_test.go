@@ -62,7 +62,7 @@ func TestErasureOnTheCommandLine(t *testing.T) {
 		written, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.True(t, json.Valid(written))
-		tomkit(t, "", append([]string{"erasure", "export-person", "--output=" + file}, who...)...).failed(t, 1, "exists")
+		tomkit(t, "", append([]string{"erasure", "export-person", "--output=" + file}, who...)...).failed(t, 2, "exists")
 		other := tomkit(t, "", "erasure", "export-person", "--tenant=lab", "--person="+head.String()).done(t)
 		require.NotContains(t, other, "head@ward.example")
 		tomkit(t, "", "erasure", "export-person", "--tenant=nobody", "--person="+head.String()).failed(t, 2, "unknown")
