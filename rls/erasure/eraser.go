@@ -168,21 +168,6 @@ func operator(ctx context.Context, tx pgx.Tx) (id uuid.UUID, err error) {
 	return id, err
 }
 
-// sleep waits, or returns why not.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
 // By is on whose behalf something happens. The zero By is the system.
 type By struct {
 	User uuid.UUID

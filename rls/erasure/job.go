@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/rls"
 )
@@ -195,7 +196,7 @@ func (e *Eraser) purgeStores(ctx context.Context, job Job) error {
 }
 
 func (e *Eraser) purgeStore(ctx context.Context, tenant uuid.UUID, s Store) error {
-	wait := e.cfg.Backoff
+	pause := e.cfg.Backoff
 	for attempt := 1; ; attempt++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -207,10 +208,10 @@ func (e *Eraser) purgeStore(ctx context.Context, tenant uuid.UUID, s Store) erro
 		if attempt == e.cfg.Attempts {
 			return err
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := wait.For(ctx, pause); err != nil {
 			return err
 		}
-		wait = min(2*wait, maxBackoff)
+		pause = min(2*pause, maxBackoff)
 	}
 }
 

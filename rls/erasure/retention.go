@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/ledger/record"
 	"github.com/pioneerdesk/tomkit/rls"
 )
@@ -189,7 +190,7 @@ func (e *Eraser) applyTenant(ctx context.Context, cat *catalog, report *Report, 
 		}
 		at = next
 		e.progress(report.Rows + at.rows())
-		if !at.done && sleep(ctx, e.cfg.Pause) != nil {
+		if !at.done && wait.For(ctx, e.cfg.Pause) != nil {
 			return nil // over reports that ctx ended
 		}
 	}

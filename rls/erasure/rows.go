@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/rls"
 )
 
@@ -41,7 +42,7 @@ func (e *Eraser) deleteRows(ctx context.Context, job Job) error {
 			rows += n
 			e.progress(rows)
 			if more = n == int64(e.cfg.BatchRows); more {
-				if err := sleep(ctx, e.cfg.Pause); err != nil {
+				if err := wait.For(ctx, e.cfg.Pause); err != nil {
 					return err
 				}
 			}

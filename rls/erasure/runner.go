@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/pioneerdesk/tomkit/internal/wait"
 	"github.com/pioneerdesk/tomkit/rls"
 )
 
@@ -51,7 +52,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.cfg.Log.WarnContext(ctx, "retention failed", "error", err.Error())
 		}
 		spread := time.Duration(jitter * float64(r.cfg.Interval))
-		if err := sleep(ctx, r.cfg.Interval-spread+rand.N(2*spread+1)); err != nil {
+		if err := wait.For(ctx, r.cfg.Interval-spread+rand.N(2*spread+1)); err != nil {
 			return err
 		}
 	}
